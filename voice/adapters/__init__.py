@@ -1,0 +1,1 @@
+"""Everything that touches hardware, models, network or disk. Nothing else may."""
