@@ -1,0 +1,1 @@
+"""The practice's commands, one file each: options, wording and exit codes, no logic."""

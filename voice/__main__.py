@@ -1,0 +1,5 @@
+"""`python -m voice` is `onebreath`."""
+
+from voice.cli import main
+
+main()

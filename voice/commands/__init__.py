@@ -1,0 +1,1 @@
+"""The device's commands, one file each: options, wording and exit codes, no logic."""
