@@ -1,0 +1,160 @@
+"""Where noticings go, for the loop: the outbox, its courier, and the device's standing, under one port."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from voice.adapters.courier import Courier, CourierState
+from voice.adapters.identity import PAIRING_FILE, STANDING_FILE, load_pairing, sealer
+from voice.adapters.private_file import write_private
+from voice.adapters.recovery import open_store
+from voice.adapters.store import Recovery
+from voice.adapters.uplink import HttpUplink
+from voice.noticing import Noticing
+from voice.outbox import HOLD_S, DeviceState, Outbox, Uplink
+from voice.ports import Deletion, Standing
+
+_STANDINGS: Final = {
+    DeviceState.ACTIVE: Standing.ACTIVE,
+    DeviceState.PAUSED: Standing.PAUSED,
+    DeviceState.DISCHARGED: Standing.DISCHARGED,
+    # A revoked device is nobody's until it is paired anew.
+    DeviceState.REVOKED: Standing.UNPAIRED,
+}
+
+
+class DeviceRecords:
+    """A `voice.ports.Records` over `<home>`. Opens the outbox at once; raises StorageError.
+
+    With `courier` a thread delivers in the background; without it (`replay`) only `flush` does. What the
+    clinician last allowed is kept on disk: a paused device that starts without a network stays paused (S17).
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        courier: bool = True,
+        hold_s: float = HOLD_S,
+        clock: Callable[[], float] = time.monotonic,
+        connect: Callable[[Path], Uplink] = HttpUplink.of,
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._connect = connect
+        self._with_courier = courier
+        self._store = open_store(home)
+        self._courier: Courier | None = None
+        self._uplink: Uplink | None = None
+        self._online = False
+        self._device = _last_known(home)
+        try:
+            self.outbox = Outbox(
+                self._store,
+                self._seal,
+                lambda: secrets.token_bytes(16),
+                hold_s=hold_s,
+                jitter=random.random,
+            )
+            self._pair_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What opening found damaged and mended; None when all was well."""
+        return self._store.recovery
+
+    @property
+    def courier_state(self) -> CourierState | None:
+        """What the courier last saw; None without one."""
+        return None if self._courier is None else self._courier.state
+
+    def close(self) -> None:
+        """Stop the courier and give the outbox back. What waits goes out at the next start."""
+        if self._courier is not None:
+            self._courier.stop()
+        if isinstance(self._uplink, HttpUplink):
+            self._uplink.close()
+        self._store.close()
+
+    def save(self, noticing: Noticing) -> bytes:
+        """Seal and commit; the record id once it is on disk. Raises PairingError, StorageError."""
+        record_id = self.outbox.save(noticing)
+        if self._courier is not None:
+            self._courier.wake()
+        return record_id
+
+    def delete_last(self) -> Deletion:
+        """Take back the last record while no byte of it can have left."""
+        if self.outbox.delete_last():
+            return Deletion.DELETED
+        return Deletion.NOTHING if self.outbox.unused() else Deletion.DELIVERED
+
+    def standing(self) -> Standing:
+        """As last known; a device that is paired while it runs notices."""
+        if self._uplink is None:
+            self._pair_up()
+        return Standing.UNPAIRED if self._uplink is None else _STANDINGS[self._device]
+
+    def online(self) -> bool:
+        """Whether the server answered when it was last called."""
+        return self._online
+
+    def flush(self) -> int:
+        """Offer everything now, held or not; how many records still wait."""
+        if self._uplink is None:
+            return len(self.outbox.pending())
+        flushed = self.outbox.flush(self._uplink, self._clock(), ignore_hold=True)
+        if flushed.reachable is not None:
+            self._online = flushed.reachable
+        if flushed.device_state is not None:
+            self._allow(flushed.device_state)
+        return flushed.waiting
+
+    def _seal(self, noticing: Noticing, record_id: bytes, sequence: int) -> bytes:
+        return sealer(self._home)(noticing, record_id, sequence)
+
+    def _pair_up(self) -> None:
+        if not (self._home / PAIRING_FILE).exists() or load_pairing(self._home) is None:
+            return
+        self._uplink = self._connect(self._home)
+        if self._with_courier:
+            self._courier = Courier(self.outbox, self._uplink, clock=self._clock, on_state=self._saw)
+            self._courier.start()
+
+    def _saw(self, state: CourierState) -> None:
+        self._online = state.reachable is True
+        if state.device is not None:
+            self._allow(state.device)
+
+    def _allow(self, device: DeviceState) -> None:
+        if device is not self._device:
+            self._device = device
+            # A full disk must not end an exchange; the server says it again.
+            with suppress(OSError):
+                write_private(self._home / STANDING_FILE, json.dumps({"device": device.value}).encode())
+
+
+def _last_known(home: Path) -> DeviceState:
+    try:
+        return DeviceState(json.loads((home / STANDING_FILE).read_bytes())["device"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return DeviceState.ACTIVE

@@ -1,0 +1,195 @@
+"""The way to the server: signed requests over HTTPS; answers are believed only in the contract's shape."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import httpx
+
+from voice.adapters.identity import DeviceKeys, device_keys, load_pairing, not_paired, renew_statement
+from voice.outbox import DeviceState, Receipt, Refused, UnreachableError
+from voice.wire.encoding import from_b64url
+from voice.wire.errors import FrameError, SealError
+from voice.wire.requests import device_key_id, sign_headers
+
+TIMEOUT: Final = httpx.Timeout(20.0, connect=10.0)
+"""Seconds for an answer, and for a connection."""
+
+MOST_ANSWER_BYTES: Final = 65_536
+
+_NOTHING_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and the JSON object that came with it."""
+
+    status: int
+    fields: Mapping[str, Any]
+
+    def refusal(self) -> Refused:
+        """It, as the outbox takes it."""
+        return Refused(self.status, _text(self.fields.get("error")), _text(self.fields.get("message")))
+
+
+def http_client() -> httpx.Client:
+    """A client that trusts what this system trusts, and follows no redirect: a signed URL is the only URL."""
+    return httpx.Client(
+        timeout=TIMEOUT,
+        verify=ssl.create_default_context(),
+        follow_redirects=False,
+        headers={
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "onebreath-device",
+        },
+    )
+
+
+def exchange(client: httpx.Client, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """One request. Raises UnreachableError when no answer came, or one that no Onebreath server gives."""
+    try:
+        with client.stream(method, url, headers=dict(headers), content=body) as response:
+            data = bytearray()
+            for part in response.iter_bytes():
+                data += part
+                if len(data) > MOST_ANSWER_BYTES:
+                    raise UnreachableError(_not_ours(response.status_code), before_any_byte=False)
+    except _NOTHING_SENT as error:
+        raise UnreachableError(
+            f"{_origin(url)} could not be reached ({error})", before_any_byte=True
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        raise UnreachableError(f"no answer from {_origin(url)} ({reason})", before_any_byte=False) from error
+    try:
+        fields = json.loads(bytes(data))
+    except (ValueError, RecursionError):
+        fields = None
+    # A hotel's sign-in page or a proxy's error is no answer to the device, whatever its status says.
+    if not isinstance(fields, dict) or (response.status_code >= 300 and "error" not in fields):
+        raise UnreachableError(_not_ours(response.status_code), before_any_byte=False)
+    return Answer(response.status_code, fields)
+
+
+class HttpUplink:
+    """A `voice.outbox.Uplink` over HTTPS. Used by one thread at a time.
+
+    `clock` gives Unix seconds, `on_statement` gets the clinician's statement as the server last gave it.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        keys: DeviceKeys,
+        *,
+        client: httpx.Client | None = None,
+        clock: Callable[[], float] = time.time,
+        on_statement: Callable[[bytes], None] = lambda statement: None,
+    ) -> None:
+        self._server = server
+        self._keys = keys
+        self._client = client or http_client()
+        self._clock = clock
+        self._on_statement = on_statement
+
+    @classmethod
+    def of(cls, home: Path, *, client: httpx.Client | None = None) -> Self:
+        """A paired device's uplink; it keeps the statement fresh. Raises PairingError, StorageError."""
+        pairing = load_pairing(home)
+        if pairing is None:
+            raise not_paired()
+
+        def renew(statement: bytes) -> None:
+            try:
+                renew_statement(home, statement)
+            except (FrameError, SealError) as error:
+                raise UnreachableError(
+                    f"the server showed another clinician: {error}", before_any_byte=False
+                ) from error
+
+        return cls(pairing.server, device_keys(home), client=client, on_statement=renew)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def send(self, record_id: bytes, sealed: bytes) -> Receipt | Refused:
+        """Offer one sealed record. Raises UnreachableError."""
+        path = f"/v1/records/{record_id.hex()}"
+        answer = self._call("PUT", path, sealed, {"Content-Type": "application/octet-stream"})
+        if answer.status not in (200, 201):
+            return answer.refusal()
+        try:
+            return Receipt(
+                bytes.fromhex(answer.fields["record"]),
+                bytes.fromhex(answer.fields["sha256"]),
+                str(answer.fields["received_at"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreachableError(_not_ours(answer.status), before_any_byte=False) from error
+
+    def device_state(self) -> DeviceState:
+        """What the clinician allows this device. Raises UnreachableError."""
+        answer = self._call("GET", "/v1/device", b"", {})
+        if answer.status == 200:
+            try:
+                state = DeviceState(answer.fields["state"])
+                self._on_statement(from_b64url(answer.fields["statement"]))
+            except (KeyError, ValueError, AttributeError, TypeError, FrameError) as error:
+                raise UnreachableError(_not_ours(answer.status), before_any_byte=False) from error
+            return state
+        refused = answer.refusal()
+        if refused.code in set(DeviceState):
+            return DeviceState(refused.code)
+        raise UnreachableError(f"{refused.code}: {refused.message}", before_any_byte=False)
+
+    def _call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        answer = self._signed(method, path, body, headers, secrets.token_urlsafe(18))
+        if answer.status == 401 and answer.fields.get("error") == "clock":
+            # This device's clock is wrong; a nonce of the server's own takes the clock's place, once.
+            nonce = _text(answer.fields.get("nonce"))
+            answer = self._signed(method, path, body, headers, nonce)
+        return answer
+
+    def _signed(self, method: str, path: str, body: bytes, headers: Mapping[str, str], nonce: str) -> Answer:
+        url = self._server + path
+        try:
+            signed = sign_headers(
+                self._keys.signing,
+                device_key_id(self._keys.id),
+                method,
+                url,
+                body,
+                created=max(0, int(self._clock())),
+                nonce=nonce,
+            )
+        except ValueError as error:
+            raise UnreachableError(_not_ours(401), before_any_byte=False) from error
+        return exchange(self._client, method, url, {**headers, **signed}, body)
+
+
+def _text(value: object) -> str:
+    """A word of the server's for a log or a person: short and printable."""
+    text = value if isinstance(value, str) else ""
+    return "".join(letter for letter in text[:300] if letter.isprintable())
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def _not_ours(status: int) -> str:
+    return f"the answer (status {status}) is not an Onebreath server's"
