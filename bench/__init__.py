@@ -1,0 +1,1 @@
+"""Benchmarks: figures as ratios beside a named reference, on real recordings."""

@@ -1,0 +1,261 @@
+"""Takes to a card: is each take usable, where is the name in it, what threshold, what forecast. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from voice.alignment import Floats, Space, align, combine
+from voice.audio import BLOCK_S, RATE, Samples, level_db
+from voice.errors import EnrolmentError
+from voice.ports import Command, Embeddings
+from voice.spotting import Voiceprint
+
+CHUNK_S: Final = 0.032
+"""Seconds for each speech probability given to `examine`."""
+
+HEAD_S: Final = 0.30
+"""A take begins this long after the name does: its window of 0.76 s holds the beginning by then."""
+
+TAIL_S: Final = 0.0
+"""A take goes on this long after the name."""
+
+PAUSE_S: Final = 0.7
+"""A longer silence than this within a take separates two utterances."""
+
+SHORTEST_S: Final = 0.25
+LONGEST_S: Final = 4.0
+QUIETEST_DB: Final = -55.0
+CLIPPED_SHARE: Final = 0.02
+EDGE_S: Final = 0.03
+
+STRETCH_FRAMES: Final = 25
+"""The bank is looked at in stretches of 2 s: about one utterance."""
+
+LEAST_THRESHOLD: Final = 3.2
+"""Scores are standard deviations: on recordings of strangers nothing but the name passes this often."""
+
+BANK_ACCEPTS: Final = 4
+"""The threshold leaves at most this many accepts in the bank's half hour, which is harder than a home."""
+
+OWN_SHARE: Final = 0.45
+"""The threshold is at least this share of what the takes score against each other."""
+
+OWN_LIMIT: Final = 0.6
+"""And at most this share of it, so that the client's own way of saying the name is found."""
+
+TALK_HOURS_A_WEEK: Final = 20.0
+"""Speech within earshot in an ordinary home, television included, that the forecast reckons with."""
+
+COMMON: Final = frozenset(
+    """a an and are as at be but by can do for from get go had has have he help her here hey hi him his how i
+    if in is it just like me my no not now of off oh ok okay on one or our out part say she so stop that the
+    them then there they this to up us was we what when where who why will with yes yeah you your""".split()
+)
+"""Words that ordinary talk is full of; a name made of these alone would sound all evening."""
+
+
+class Problem(StrEnum):
+    """Why a take cannot be used; each is a prompt `enrol.<value>`, said kindly."""
+
+    TOO_QUIET = "too_quiet"
+    TOO_LOUD = "too_loud"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    CUT_OFF = "cut_off"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where the name is in a take, in seconds from its beginning."""
+
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Take:
+    """One enrolment recording, embedded from its beginning: shape (frames, 96), one frame for each 80 ms."""
+
+    embeddings: Embeddings
+    span: Span
+
+    def name(self) -> Embeddings:
+        """The frames that hold the name; at least three."""
+        first = round((self.span.start_s + HEAD_S) / BLOCK_S)
+        last = round((self.span.end_s + TAIL_S) / BLOCK_S)
+        first = max(0, min(first, len(self.embeddings) - 3))
+        return self.embeddings[first : max(last, first + 3)]
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Negatives, each piece placed in `space` and of shape (frames, dimensions)."""
+
+    space: Space
+    pieces: tuple[Floats, ...]
+
+    @property
+    def hours(self) -> float:
+        """How much sound it is."""
+        return sum(len(piece) for piece in self.pieces) * BLOCK_S / 3600
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the clinician is shown. `found_of_ten` is estimated by scoring each take against the others, None
+    with fewer than two takes; `false_tones_a_week` from the bank of negatives and 20 h of talk a week."""
+
+    found_of_ten: float | None
+    false_tones_a_week: float
+    basis: dict[str, float] = field(default_factory=dict)
+
+
+def refuse_name(name: str) -> None:
+    """Raise EnrolmentError, kindly and with a suggestion, for a name that would not work."""
+    letters = [char for char in name if unicodedata.category(char).startswith(("L", "N", "M"))]
+    if not letters:
+        raise EnrolmentError("A name needs at least one letter.", 'For example: --name "the foreman".')
+    latin = all("LATIN" in unicodedata.name(char, "") for char in letters if char.isalpha())
+    if latin and len(letters) < 4:
+        raise EnrolmentError(
+            f'"{name}" is too short to be told apart from ordinary talk.',
+            f'Add one more word, for example "the {name} one".',
+        )
+    words = "".join(char if char.isalnum() or char == "'" else " " for char in name.casefold()).split()
+    if " ".join(words) in {command.value for command in Command}:
+        raise EnrolmentError(
+            f'"{name}" is one of the words that always work on the device.', "Add one more word to the name."
+        )
+    if all(word in COMMON for word in words):
+        raise EnrolmentError(
+            f'"{name}" is said so often in ordinary talk that the device would answer all evening.',
+            "Add one more word, one that is not an everyday one.",
+        )
+
+
+def examine(samples: Samples, probabilities: Sequence[float], *, edges_matter: bool) -> Span | Problem:
+    """Where the name is in one recording at 16 kHz, or why it cannot be used.
+
+    `probabilities`: speech or not, one for each 32 ms. `edges_matter`: the recording was made here, with
+    room on both sides, so that speech at its very edge was cut off; a file may be trimmed on purpose.
+    """
+    spoken = np.flatnonzero(np.asarray(probabilities) > 0.5)
+    if not len(spoken) or level_db(samples) < QUIETEST_DB:
+        return Problem.TOO_QUIET
+    first, last = _utterance(spoken, np.asarray(probabilities))
+    start, end = first * CHUNK_S, min((last + 1) * CHUNK_S, len(samples) / RATE)
+    voiced = samples[round(start * RATE) : round(end * RATE)]
+    if float(np.mean(np.abs(voiced.astype(np.int32)) >= 32_700)) > CLIPPED_SHARE:
+        return Problem.TOO_LOUD
+    if end - start < SHORTEST_S:
+        return Problem.TOO_SHORT
+    if end - start > LONGEST_S:
+        return Problem.TOO_LONG
+    if edges_matter and (start < EDGE_S or end > len(samples) / RATE - EDGE_S):
+        return Problem.CUT_OFF
+    return Span(start, end)
+
+
+def _utterance(spoken: np.ndarray[tuple[int], np.dtype[np.intp]], probabilities: Floats) -> tuple[int, int]:
+    """The utterance with the most speech in it, of those that long silences separate."""
+    gaps = np.flatnonzero(np.diff(spoken) > PAUSE_S / CHUNK_S)
+    pieces = np.split(spoken, gaps + 1)
+    best = max(pieces, key=lambda piece: float(probabilities[piece].sum()))
+    return int(best[0]), int(best[-1])
+
+
+def odd_one_out(takes: Sequence[Take], space: Space) -> int | None:
+    """The take that is unlike the others, if there is one; needs at least three takes."""
+    if len(takes) < 3:
+        return None
+    placed = [space.place(take.name()) for take in takes]
+    recordings = [space.place(take.embeddings) for take in takes]
+    costs = np.stack([cost.min(axis=0) for cost in align(placed, recordings)])
+    np.fill_diagonal(costs, np.nan)
+    distance = np.nanmedian((costs + costs.T) / 2, axis=1)
+    worst = int(distance.argmax())
+    others = np.delete(distance, worst)
+    unlike = distance[worst] > 0.75 and distance[worst] > 1.35 * others.max()
+    return worst if unlike else None
+
+
+def voiceprint(part: str, takes: Sequence[Take], bank: Bank) -> tuple[Voiceprint, Forecast]:
+    """What own-voice evidence needs to hear `part`, its threshold set against the bank of negatives."""
+    if not takes:
+        raise EnrolmentError(
+            f'"{part}" has no take yet.', "Record the name three to five times, or give --take FILE."
+        )
+    names = [take.name() for take in takes]
+    placed = [bank.space.place(name) for name in names]
+    lowest = _stretches(align(placed, bank.pieces))
+    usual, spread = lowest.mean(axis=0), lowest.std(axis=0)
+    negatives = np.sort(combine(lowest, usual, spread))[::-1]
+    own = _own_scores(takes, placed, usual, spread, bank.space)
+    threshold = _threshold(negatives, own)
+    accepts_an_hour = _tail(negatives, threshold) / bank.hours
+    found = None if len(own) < 2 else 10.0 * (np.sum(own >= threshold) + 1) / (len(own) + 1.5)
+    forecast = Forecast(
+        found_of_ten=None if found is None else round(min(float(found), 10.0), 1),
+        false_tones_a_week=round(accepts_an_hour * TALK_HOURS_A_WEEK * _HOME_SHARE, 1),
+        basis={
+            "takes": len(takes),
+            "bank_hours": round(bank.hours, 2),
+            "talk_hours_a_week": TALK_HOURS_A_WEEK,
+            "median_own_score": round(float(np.median(own)), 2) if len(own) else 0.0,
+        },
+    )
+    return Voiceprint(part, tuple(names), usual, spread, float(threshold), TAIL_S), forecast
+
+
+_HOME_SHARE: Final = 0.1
+"""Synthetic voices, noise and lists of loose words accept about ten times as often as real talk does
+(bench/hearing.py prints both)."""
+
+
+def _stretches(costs: Sequence[Floats]) -> Floats:
+    """The lowest cost of each take in each stretch of 2 s, shape (stretches, takes)."""
+    return np.stack(
+        [
+            cost[start : start + STRETCH_FRAMES].min(axis=0)
+            for cost in costs
+            for start in range(0, max(1, len(cost) - STRETCH_FRAMES // 2), STRETCH_FRAMES)
+        ]
+    )
+
+
+def _own_scores(
+    takes: Sequence[Take], placed: Sequence[Floats], usual: Floats, spread: Floats, space: Space
+) -> Floats:
+    """Each take's best score against the other takes, shape (takes,); empty with fewer than two."""
+    if len(takes) < 2:
+        return np.empty(0, np.float32)
+    costs = align(placed, [space.place(take.embeddings) for take in takes])
+    scores = []
+    for index, cost in enumerate(costs):
+        others = np.arange(len(takes)) != index
+        scores.append(combine(cost[:, others], usual[others], spread[others]).max())
+    return np.array(scores, np.float32)
+
+
+def _threshold(negatives: Floats, own: Floats) -> float:
+    """`negatives`: scores of the bank's stretches, highest first. `own`: scores of the takes."""
+    threshold = max(LEAST_THRESHOLD, float(negatives[min(BANK_ACCEPTS, len(negatives)) - 1]))
+    if not len(own):
+        return threshold
+    usual = float(np.median(own))
+    threshold = min(threshold, max(LEAST_THRESHOLD, OWN_LIMIT * usual))
+    return max(threshold, OWN_SHARE * usual)
+
+
+def _tail(negatives: Floats, threshold: float) -> float:
+    """How many of the bank's stretches would pass, read off an exponential tail through the highest 20."""
+    top = negatives[:20]
+    excess = float(np.mean(top - top[-1])) or 1e-3
+    return float(len(top) * np.exp(-(threshold - top[-1]) / excess))
