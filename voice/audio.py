@@ -34,7 +34,7 @@ class Clip:
 
 
 def level_db(samples: Samples) -> float:
-    """Root-mean-square level in dB below full scale (0 dBFS is a full-scale square wave); -120 for silence."""
+    """Root-mean-square level in dB below full scale (a full-scale square wave is 0); -120 for silence."""
     if len(samples) == 0:
         return -120.0
     mean_square = float(np.mean(np.square(samples.astype(np.float64) / 32768.0)))
