@@ -1,1 +1,1 @@
-"""All that the device, the server and the reader share: the sealed record and the pairing. See FORMAT.md."""
+"""All that device, server and reader share: byte-exact formats, with FORMAT.md as their text."""
