@@ -1,0 +1,1 @@
+"""The schema's history. Each step is tested with data."""

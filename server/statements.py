@@ -1,0 +1,62 @@
+"""The statements of the busiest path, built once: building them anew cost more than running them."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from sqlalchemy import Table, bindparam, or_, select
+
+from server.schema import Clinician, Device, Invitation, Record
+
+_devices: Final[Any] = cast(Table, Device.__table__).c
+_invitations: Final[Any] = cast(Table, Invitation.__table__).c
+_records: Final[Any] = cast(Table, Record.__table__).c
+_clinicians: Final = cast(Table, Clinician.__table__)
+
+DEVICES: Final = select(
+    _devices.id,
+    _devices.clinician_id,
+    _devices.pairing_id,
+    _devices.signing,
+    _devices.encryption,
+    _devices.proof,
+    _invitations.invitation,
+    _devices.approval,
+    _devices.state,
+    _devices.created_at,
+    _devices.last_seen_at,
+).where(_invitations.pairing_id == _devices.pairing_id)
+"""In the order of `rows.DeviceRow`."""
+
+DEVICE: Final = DEVICES.where(_devices.id == bindparam("device_id"))
+
+SENDER: Final = (
+    select(_devices.state, _devices.clinician_id, _devices.last_seen_at)
+    .where(_devices.id == bindparam("device_id"))
+    .with_for_update()
+)
+"""The device's state, held until the transaction ends."""
+
+SAME_RECORDS: Final = select(
+    _records.record_id, _records.sequence, _records.sha256, _records.received_at
+).where(
+    _records.device_id == bindparam("device_id"),
+    or_(_records.record_id == bindparam("record_id"), _records.sequence == bindparam("sequence")),
+)
+"""A device's records with this id or this sequence number: two at most."""
+
+NEXT_CURSOR: Final = (
+    _clinicians.update()
+    .where(_clinicians.c.id == bindparam("clinician"))
+    .values(last_cursor=_clinicians.c.last_cursor + 1)
+    .returning(_clinicians.c.last_cursor)
+)
+
+KEEP_RECORD: Final = cast(Table, Record.__table__).insert()
+
+SEEN: Final = (
+    cast(Table, Device.__table__)
+    .update()
+    .where(_devices.id == bindparam("device"))
+    .values(last_seen_at=bindparam("seen_at"))
+)

@@ -1,0 +1,286 @@
+"""What the server keeps, and the transactions that keep it. Time is an argument (Unix seconds)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from server.database import Database, open_database
+from server.errors import RefusedError, ServerError
+from server.intake import Decision, Stored, decide
+from server.rows import ClinicianRow, DeviceRow, InvitationRow, Receipt, RecordRow
+from server.schema import STATES, Clinician, Device, Invitation, Record, ServerKey, UsedNonce
+from server.statements import DEVICE, DEVICES, KEEP_RECORD, NEXT_CURSOR, SAME_RECORDS, SEEN, SENDER
+from voice.wire.envelope import Frame
+from voice.wire.errors import FrameError, SealError
+from voice.wire.keys import Statement, parse_statement
+
+SEEN_EVERY_S = 60
+"""How exact `last_seen_at` is: a write for every call would cost more than it tells."""
+
+
+class Store:
+    """Every read and write of the server, each one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open, check and migrate the database at an SQLAlchemy URL. Raises ServerError."""
+        return cls(open_database(url))
+
+    def close(self) -> None:
+        """Give the database back."""
+        self._database.close()
+
+    def touch(self) -> None:
+        """Read the database; raises SQLAlchemyError when it does not answer."""
+        with self._database.read() as connection:
+            connection.execute(select(ServerKey.name).limit(1)).all()
+
+    def nonce_key(self) -> bytes:
+        """The key of this server's nonces; made at first use, the same for all workers."""
+        with self._database.write() as connection:
+            wanted = select(ServerKey.value).where(ServerKey.name == "nonce")
+            found = connection.execute(wanted).scalar_one_or_none()
+            if found is None:
+                found = secrets.token_bytes(32)
+                connection.execute(insert(ServerKey).values(name="nonce", value=found))
+            return found
+
+    def use_nonce(self, nonce: str, *, expires_at: int, now: int) -> bool:
+        """Take a nonce; False when it was taken before. Forgets those that have expired."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(delete(UsedNonce).where(UsedNonce.expires_at < now))
+                connection.execute(insert(UsedNonce).values(nonce=nonce, expires_at=expires_at))
+        except IntegrityError:
+            return False
+        return True
+
+    def add_clinician(self, clinician_id: bytes, statement: bytes, *, now: int) -> Statement:
+        """Add a clinician, or take their newer statement. An act on the server's machine, not a call.
+
+        The same statement again changes nothing. Raises ServerError: malformed, not this clinician's, older.
+        """
+        stated = _checked(clinician_id, statement)
+        identity = stated.identity.public_bytes_raw()
+        with self._database.write() as connection:
+            same_id = Clinician.id == clinician_id
+            known = connection.execute(select(Clinician).where(same_id)).one_or_none()
+            other = connection.execute(select(Clinician.id).where(Clinician.identity == identity)).scalar()
+            if known is None and other is None:
+                connection.execute(
+                    insert(Clinician).values(
+                        id=clinician_id,
+                        identity=identity,
+                        statement=statement,
+                        epoch=stated.epoch,
+                        created_at=now,
+                        last_cursor=0,
+                    )
+                )
+                return stated
+            if known is None or known.identity != identity:
+                raise ServerError(
+                    "This clinician is already here with another identity key or id.",
+                    "A clinician keeps one identity key. Add a new clinician with a new id.",
+                )
+            if stated.epoch < known.epoch or (stated.epoch == known.epoch and statement != known.statement):
+                raise ServerError(
+                    "The clinician's statement here is as new or newer.",
+                    f"Sign the new one with an epoch above {known.epoch}.",
+                )
+            connection.execute(
+                update(Clinician).where(same_id).values(statement=statement, epoch=stated.epoch)
+            )
+        return stated
+
+    def clinician(self, clinician_id: bytes) -> ClinicianRow | None:
+        """One clinician."""
+        wanted = select(Clinician.id, Clinician.identity, Clinician.statement)
+        with self._database.read() as connection:
+            row = connection.execute(wanted.where(Clinician.id == clinician_id)).one_or_none()
+        return None if row is None else ClinicianRow(*row)
+
+    def clinicians(self) -> list[ClinicianRow]:
+        """All clinicians, oldest first."""
+        wanted = select(Clinician.id, Clinician.identity, Clinician.statement)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted.order_by(Clinician.created_at, Clinician.id)).all()
+        return [ClinicianRow(*row) for row in rows]
+
+    def add_invitation(self, invitation: InvitationRow, *, now: int) -> bool:
+        """Keep an invitation; False when the same one was here. Raises RefusedError 409: another is."""
+        with self._database.write() as connection:
+            known = _invitation(connection, invitation.pairing_id)
+            if known == invitation:
+                return False
+            if known is not None:
+                raise RefusedError(
+                    409, "conflict", "Another invitation has this pairing id.", "Make a new link."
+                )
+            connection.execute(
+                insert(Invitation).values(
+                    pairing_id=invitation.pairing_id,
+                    clinician_id=invitation.clinician_id,
+                    invitation=invitation.invitation,
+                    claim_hash=invitation.claim_hash,
+                    expires_at=invitation.expires_at,
+                    created_at=now,
+                )
+            )
+        return True
+
+    def invitation(self, pairing_id: bytes) -> InvitationRow | None:
+        """One invitation."""
+        with self._database.read() as connection:
+            return _invitation(connection, pairing_id)
+
+    def pair_device(self, device: DeviceRow, *, expired: bool) -> bool:
+        """Pair a device by its invitation; False when it repeats its own claim, even after the expiry.
+
+        Raises RefusedError: 409 when the link or the device is taken, 410 when the link has expired.
+        """
+        with self._database.write() as connection:
+            holder = _device(connection, Device.pairing_id == device.pairing_id)
+            if holder is not None:
+                same = (holder.signing, holder.encryption, holder.proof)
+                if same == (device.signing, device.encryption, device.proof):
+                    return False
+                raise RefusedError(
+                    409, "used", "This pairing link was already used.", "Ask the clinician for a new one."
+                )
+            if expired:
+                raise RefusedError(
+                    410, "expired", "This pairing link has expired.", "Ask the clinician for a new one."
+                )
+            if _device(connection, Device.id == device.device_id) is not None:
+                raise RefusedError(
+                    409, "known_device", "A device with these keys is already paired.", "Pair with new keys."
+                )
+            connection.execute(
+                insert(Device).values(
+                    id=device.device_id,
+                    clinician_id=device.clinician_id,
+                    pairing_id=device.pairing_id,
+                    signing=device.signing,
+                    encryption=device.encryption,
+                    proof=device.proof,
+                    approval=None,
+                    state="active",
+                    created_at=device.created_at,
+                    last_seen_at=device.created_at,
+                )
+            )
+        return True
+
+    def device(self, device_id: bytes) -> DeviceRow | None:
+        """One device."""
+        with self._database.read() as connection:
+            row: Any = connection.execute(DEVICE, {"device_id": device_id}).one_or_none()
+        return None if row is None else DeviceRow(*row)
+
+    def devices(self, clinician_id: bytes) -> list[DeviceRow]:
+        """A clinician's devices, oldest first."""
+        wanted = DEVICES.where(Device.clinician_id == clinician_id).order_by(Device.created_at, Device.id)
+        with self._database.read() as connection:
+            return [DeviceRow(*row) for row in connection.execute(wanted)]
+
+    def see_device(self, device: DeviceRow, *, now: int) -> None:
+        """Note that a device called."""
+        if device.last_seen_at is None or now - device.last_seen_at >= SEEN_EVERY_S:
+            with self._database.write() as connection:
+                _seen(connection, device.device_id, now)
+
+    def approve_device(self, clinician_id: bytes, device_id: bytes, approval: bytes) -> DeviceRow:
+        """Keep a clinician's approval. Raises RefusedError 404 for a device that is not theirs."""
+        return self._change_device(clinician_id, device_id, approval=approval)
+
+    def set_state(self, clinician_id: bytes, device_id: bytes, state: str) -> DeviceRow:
+        """Pause, discharge, revoke, or let speak again. Raises RefusedError: 404, 409 when it was revoked."""
+        if state not in STATES:
+            raise ValueError(state)
+        return self._change_device(clinician_id, device_id, state=state)
+
+    def take_record(self, frame: Frame, data: bytes, sha256: bytes, *, now: int) -> Receipt:
+        """Keep a checked record, once. The receipt is given when the commit is on disk.
+
+        The state is read again in the same transaction, so that a revocation takes effect at once.
+        Raises RefusedError: 403, 409.
+        """
+        key = {"device_id": frame.device_id, "record_id": frame.record_id, "sequence": frame.sequence}
+        with self._database.write() as connection:
+            device = connection.execute(SENDER, key).one()
+            rows = connection.execute(SAME_RECORDS, key).all()
+            stored = [Stored(row.record_id, row.sequence, row.sha256) for row in rows]
+            if decide(frame, sha256, device.state, stored) is Decision.DUPLICATE:
+                first = next(row for row in rows if row.record_id == frame.record_id)
+                return Receipt(frame.record_id, sha256, first.received_at, created=False)
+            cursor = connection.execute(NEXT_CURSOR, {"clinician": device.clinician_id}).scalar_one()
+            values = {"clinician_id": device.clinician_id, "cursor": cursor, "sha256": sha256, "frame": data}
+            connection.execute(KEEP_RECORD, {**key, **values, "received_at": now})
+            if device.last_seen_at is None or now - device.last_seen_at >= SEEN_EVERY_S:
+                _seen(connection, frame.device_id, now)
+        return Receipt(frame.record_id, sha256, now, created=True)
+
+    def records(self, clinician_id: bytes, *, after: int, limit: int) -> list[RecordRow]:
+        """A clinician's records after a cursor, in the order of their arrival."""
+        wanted = (
+            select(Record.cursor, Record.device_id, Record.received_at, Record.frame)
+            .where(Record.clinician_id == clinician_id, Record.cursor > after)
+            .order_by(Record.cursor)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [RecordRow(*row) for row in connection.execute(wanted)]
+
+    def _change_device(self, clinician_id: bytes, device_id: bytes, **values: Any) -> DeviceRow:
+        theirs = (Device.id == device_id) & (Device.clinician_id == clinician_id)
+        with self._database.write() as connection:
+            known = _device(connection, theirs)
+            if known is None:
+                raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+            if known.state == "revoked" and values.get("state", "revoked") != "revoked":
+                raise RefusedError(
+                    409, "revoked", "This device was revoked, which is final.", "Pair it anew."
+                )
+            connection.execute(update(Device).where(theirs).values(**values))
+            changed = _device(connection, theirs)
+        assert changed is not None  # noqa: S101
+        return changed
+
+
+def _checked(clinician_id: bytes, statement: bytes) -> Statement:
+    try:
+        stated = parse_statement(statement)
+    except (FrameError, SealError) as error:
+        raise ServerError(f"The clinician's statement does not hold: {error}.", "Make it anew.") from error
+    if stated.clinician_id != clinician_id:
+        raise ServerError("The statement is of another clinician.", "Give the id that it names.")
+    return stated
+
+
+def _device(connection: Connection, where: Any) -> DeviceRow | None:
+    row: Any = connection.execute(DEVICES.where(where)).one_or_none()
+    return None if row is None else DeviceRow(*row)
+
+
+def _invitation(connection: Connection, pairing_id: bytes) -> InvitationRow | None:
+    wanted = select(
+        Invitation.pairing_id,
+        Invitation.clinician_id,
+        Invitation.invitation,
+        Invitation.claim_hash,
+        Invitation.expires_at,
+    ).where(Invitation.pairing_id == pairing_id)
+    row = connection.execute(wanted).one_or_none()
+    return None if row is None else InvitationRow(*row)
+
+
+def _seen(connection: Connection, device_id: bytes, now: int) -> None:
+    connection.execute(SEEN, {"device": device_id, "seen_at": now})
