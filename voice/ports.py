@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice.audio import Clip, Samples
+from voice.noticing import Noticing
 from voice.transcript import Transcript
 
 Embeddings = NDArray[np.float32]
@@ -49,6 +51,62 @@ class Command(StrEnum):
     HELP = "help"
     STOP_LISTENING = "stop listening"
     START_LISTENING = "start listening"
+
+
+class Standing(StrEnum):
+    """How the device stands with its clinician. In every other standing than active it rests (S17)."""
+
+    ACTIVE = "active"
+    UNPAIRED = "unpaired"
+    PAUSED = "paused"
+    DISCHARGED = "discharged"
+
+
+class Deletion(StrEnum):
+    """What became of "delete that"."""
+
+    DELETED = "deleted"
+    DELIVERED = "delivered"
+    """The clinician already has it."""
+    NOTHING = "nothing"
+    """There was nothing to delete."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """80 ms from the microphone: shape (1280,), int16 mono 16 kHz. `start_s`: since listening began."""
+
+    samples: Samples
+    start_s: float
+
+
+@dataclass(frozen=True)
+class Gap:
+    """80 ms that passed without sound from the microphone: it was away, or blocks were lost."""
+
+    start_s: float
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The microphone went away; gaps follow until it is back."""
+
+
+@dataclass(frozen=True)
+class Back:
+    """The microphone is there again."""
+
+
+class Microphone(Protocol):
+    """Where sound comes from. Its time drives everything."""
+
+    def __iter__(self) -> Iterator[Block | Gap | Lost | Back]:
+        """Block after block without a hole in `start_s`; ends when the source does."""
+        ...
+
+    def waiting(self) -> int:
+        """Blocks already captured and not yet taken; they hold what was heard before now."""
+        ...
 
 
 class VoiceActivity(Protocol):
@@ -126,9 +184,17 @@ class Synthesiser(Protocol):
         """The sentence as sound."""
         ...
 
+    def prepare(self, texts: Sequence[str], language: str, words_per_minute: int) -> None:
+        """Make these sentences ready, so that rendering them later takes no time."""
+        ...
+
 
 class Player(Protocol):
     """The speaker."""
+
+    def tick(self, now_s: float) -> None:
+        """Told before each block what audio time it is; a replayed speaker keeps time by it."""
+        ...
 
     def play(self, clips: Iterable[Clip], gain: float) -> None:
         """Start playing, one after the other; returns at once."""
@@ -140,4 +206,56 @@ class Player(Protocol):
 
     def playing(self) -> bool:
         """Whether sound is still coming out."""
+        ...
+
+
+class Cards(Protocol):
+    """What the device holds for each part, as far as the dialogue needs it."""
+
+    def phrase(self, part: str) -> Clip | None:
+        """The client's own phrase, or None."""
+        ...
+
+    def quiet(self, part: str) -> bool:
+        """Whether this part is answered with the tone alone."""
+        ...
+
+
+class Records(Protocol):
+    """Where noticings go: sealed, durable, on their way to the clinician."""
+
+    def save(self, noticing: Noticing) -> bytes:
+        """Seal and commit; the record id, once durable. Raises OnebreathError when it could not be kept."""
+        ...
+
+    def delete_last(self) -> Deletion:
+        """Delete the last record if it is still here."""
+        ...
+
+    def standing(self) -> Standing:
+        """How the device stands with its clinician, as last known; answers at once."""
+        ...
+
+    def online(self) -> bool:
+        """Whether the server was there when last looked at; answers at once."""
+        ...
+
+    def flush(self) -> int:
+        """Send what is pending now; how many records are still pending."""
+        ...
+
+
+class Preferences(Protocol):
+    """Keeps how the client likes to be spoken to."""
+
+    def keep(self, volume: int, words_per_minute: int) -> None:
+        """Keep both. Never fails loudly: a full disk must not end an exchange."""
+        ...
+
+
+class WallClock(Protocol):
+    """The time of day."""
+
+    def now(self) -> datetime:
+        """Now, with the local time zone."""
         ...

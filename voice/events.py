@@ -1,0 +1,223 @@
+"""What the dialogue is told, and what it asks for in return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from voice.noticing import Noticing
+from voice.ports import Command, Deletion, Standing
+from voice.transcript import Transcript
+
+# What happens.
+
+
+@dataclass(frozen=True)
+class Started:
+    """The device has begun to listen."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One more block of audio has passed."""
+
+
+@dataclass(frozen=True)
+class NameHeard:
+    """A part was named at `at`. `phrase_s` is the length of its phrase, None when it has none.
+
+    `quiet` asks for the tone alone: quiet hours, or a part set to quiet.
+    """
+
+    part: str
+    at: datetime
+    phrase_s: float | None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class CommandHeard:
+    """One of the words that always work, alone between silences. Comes before its SpeechEnded."""
+
+    command: Command
+
+
+@dataclass(frozen=True)
+class SpeechStarted:
+    """The client began to speak."""
+
+
+@dataclass(frozen=True)
+class SpeechEnded:
+    """The client fell silent; `silent_s` seconds of that silence have passed already."""
+
+    silent_s: float
+
+
+@dataclass(frozen=True)
+class PlaybackEnded:
+    """The last sound that was asked for is over."""
+
+
+@dataclass(frozen=True)
+class LineReady:
+    """The captured line as text; None when next to nothing had been spoken."""
+
+    line: Transcript | None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The noticing is sealed and durable. `online`: the network was there when last looked at."""
+
+    online: bool
+
+
+@dataclass(frozen=True)
+class NotSaved:
+    """The noticing could not be kept on the device."""
+
+
+@dataclass(frozen=True)
+class DeletionDone:
+    """What became of "delete that"."""
+
+    outcome: Deletion
+
+
+@dataclass(frozen=True)
+class MicrophoneLost:
+    """No sound comes from the microphone any more."""
+
+
+@dataclass(frozen=True)
+class MicrophoneBack:
+    """The microphone works again."""
+
+
+@dataclass(frozen=True)
+class StandingChanged:
+    """The device's standing with its clinician changed."""
+
+    standing: Standing
+
+
+Event = (
+    Started
+    | Tick
+    | NameHeard
+    | CommandHeard
+    | SpeechStarted
+    | SpeechEnded
+    | PlaybackEnded
+    | LineReady
+    | Saved
+    | NotSaved
+    | DeletionDone
+    | MicrophoneLost
+    | MicrophoneBack
+    | StandingChanged
+)
+
+# What can be played.
+
+
+class Tone(StrEnum):
+    """The two tones. Neither has to be learnt: words say what they are for."""
+
+    CUE = "cue"
+    LINE = "line"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One allow-listed prompt, by its key."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """The client's own phrase for a part."""
+
+    part: str
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Silence."""
+
+    seconds: float
+
+
+Sound = Tone | Prompt | Phrase | Pause
+
+# What the dialogue asks for.
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play these, in order. Answered by PlaybackEnded."""
+
+    sounds: tuple[Sound, ...]
+
+
+@dataclass(frozen=True)
+class StopPlaying:
+    """Fall silent now. Not answered."""
+
+
+@dataclass(frozen=True)
+class BeginLine:
+    """Start taking down a line, from a little before now."""
+
+
+@dataclass(frozen=True)
+class FinishLine:
+    """Turn the line into text. Answered by LineReady."""
+
+
+@dataclass(frozen=True)
+class DropLine:
+    """Forget the line."""
+
+
+@dataclass(frozen=True)
+class Save:
+    """Seal and keep. Answered by Saved or NotSaved."""
+
+    noticing: Noticing
+
+
+@dataclass(frozen=True)
+class DeleteLast:
+    """Delete the last record while it is still here. Answered by DeletionDone."""
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Keep how the client likes to be spoken to. `volume` indexes settings.GAINS."""
+
+    volume: int
+    words_per_minute: int
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The exchange is over. `reason` is "line", "noticing", "cancelled", "deleted", "not kept", "again",
+    "help" or "time"."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Resting:
+    """The device rests, and says so this once."""
+
+    reason: str
+
+
+Action = (
+    Play | StopPlaying | BeginLine | FinishLine | DropLine | Save | DeleteLast | Remember | Closed | Resting
+)
