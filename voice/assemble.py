@@ -1,0 +1,95 @@
+"""The only place where real adapters meet the core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from voice.adapters import recognisers, word_evidence
+from voice.adapters.bank import bank
+from voice.adapters.cards import CardBox
+from voice.adapters.clock import SystemClock
+from voice.adapters.embedding import SpeechEmbedder
+from voice.adapters.identity import load_pairing
+from voice.adapters.preferences import FilePreferences
+from voice.adapters.prompts import load_wording
+from voice.adapters.records import DeviceRecords
+from voice.adapters.rehearsal import RehearsalRecords
+from voice.adapters.settings_file import load_settings
+from voice.adapters.synthesiser import CachedSynthesiser
+from voice.adapters.vad import SileroActivity
+from voice.card import Card
+from voice.loop import Device
+from voice.ports import Microphone, Player
+from voice.reports import Observer
+from voice.settings import Settings
+from voice.spotting import NameSpotter
+
+REHEARSAL_CLINICIAN = "your clinician"
+
+
+@contextmanager
+def device(
+    home: Path,
+    *,
+    microphone: Microphone,
+    player: Player,
+    observer: Observer,
+    live: bool = False,
+    rehearse: bool = False,
+) -> Iterator[Device]:
+    """The device that lives in `home`. `live`: deliver in the background (`listen`), not only on `flush`.
+
+    Raises OnebreathError for whatever in `home` or on this machine keeps it from working.
+    """
+    settings = settings_of(home, rehearse=rehearse)
+    box = CardBox(home)
+    cards = box.load()
+    records = RehearsalRecords() if rehearse else DeviceRecords(home, courier=live, hold_s=settings.hold_s)
+    try:
+        yield Device(
+            microphone=microphone,
+            player=player,
+            activity=SileroActivity(),
+            spotter=spotter(cards, settings),
+            transcriber=recognisers.transcriber(settings.language, model_path(settings)),
+            commands=recognisers.commands(settings.language, model_path(settings)),
+            synthesiser=synthesiser(home),
+            wording=load_wording(settings.language),
+            cards=box,
+            records=records,
+            preferences=FilePreferences(home),
+            clock=SystemClock(),
+            observer=observer,
+            settings=settings,
+        )
+    finally:
+        records.close()
+
+
+def synthesiser(home: Path) -> CachedSynthesiser:
+    """Speaks the prompts; what it rendered stays in the home."""
+    return CachedSynthesiser(home / "cache" / "prompts")
+
+
+def settings_of(home: Path, *, rehearse: bool = False) -> Settings:
+    """The settings file, what the client asked for since, and the clinician's name from the pairing."""
+    settings = FilePreferences(home).apply(load_settings(home))
+    pairing = load_pairing(home)
+    if pairing is not None:
+        return replace(settings, clinician=settings.clinician or pairing.name)
+    return replace(settings, clinician=settings.clinician or REHEARSAL_CLINICIAN) if rehearse else settings
+
+
+def spotter(cards: list[Card], settings: Settings) -> NameSpotter:
+    """Own-voice evidence for every card; word evidence too where a Vosk model is installed."""
+    names = [(card.name, card.alias) for card in cards]
+    words = word_evidence.words(settings.language, names, model_path(settings))
+    return NameSpotter(SpeechEmbedder(), bank().space, [card.print for card in cards], words)
+
+
+def model_path(settings: Settings) -> Path | None:
+    """The Vosk model that the settings name; None leaves the search to the language."""
+    return Path(settings.model).expanduser() if settings.model else None

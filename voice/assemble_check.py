@@ -1,0 +1,111 @@
+"""What this device has and what it lacks, each with its remedy. Looks, changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from voice import assemble
+from voice.adapters import recognisers
+from voice.adapters.cards import CardBox
+from voice.adapters.identity import load_pairing
+from voice.adapters.portaudio import sound_devices
+from voice.adapters.prompts import load_wording
+from voice.adapters.recovery import open_store
+from voice.adapters.store import NAME as OUTBOX_FILE
+from voice.card import Card
+from voice.errors import OnebreathError
+
+LEAST_FREE_MB: Final = 50
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `needed`: without it the device cannot do its work."""
+
+    subject: str
+    ok: bool
+    state: str
+    remedy: str = ""
+    needed: bool = True
+
+
+def ready(found: Sequence[Finding]) -> bool:
+    """Whether nothing needed is missing."""
+    return all(finding.ok for finding in found if finding.needed)
+
+
+def look(home: Path) -> tuple[list[Finding], list[Card]]:
+    """Everything about the device in `home`, and its cards as far as they can be read."""
+    cards: list[Card] = []
+
+    def parts() -> Finding:
+        cards.extend(CardBox(home).load())
+        remedy = 'onebreath enrol --name "the foreman"'
+        return Finding("parts", bool(cards), f"{len(cards)} enrolled", remedy)
+
+    looks: list[tuple[str, Callable[[], Finding]]] = [
+        ("parts", parts),
+        ("pairing", lambda: _pairing(home)),
+        ("words", lambda: _words(home)),
+        ("prompts", lambda: _prompts(home)),
+        ("records", lambda: _records(home)),
+        ("storage", lambda: _storage(home)),
+        ("sound", _sound),
+    ]
+    return [_guarded(subject, finding) for subject, finding in looks], cards
+
+
+def _guarded(subject: str, finding: Callable[[], Finding]) -> Finding:
+    try:
+        return finding()
+    except OnebreathError as error:
+        return Finding(subject, False, error.cause, error.remedy)
+
+
+def _pairing(home: Path) -> Finding:
+    pairing = load_pairing(home)
+    if pairing is None:
+        return Finding("pairing", False, "not paired", "onebreath pair LINK, with the clinician's link")
+    return Finding("pairing", True, f"paired with {pairing.name}")
+
+
+def _words(home: Path) -> Finding:
+    settings = assemble.settings_of(home)
+    model = recognisers.usable_model(settings.language, assemble.model_path(settings))
+    if model is None:
+        remedy = f"onebreath models fetch {settings.language}"
+        return Finding("words", False, "starter transcriber; lines will be rough", remedy, needed=False)
+    return Finding("words", True, model.name)
+
+
+def _prompts(home: Path) -> Finding:
+    wording = load_wording(assemble.settings_of(home).language)
+    assemble.synthesiser(home).render(wording.prompts["enrol.done"], wording.language, 150)
+    return Finding("prompts", True, f"{len(wording.prompts)} in {wording.language}")
+
+
+def _records(home: Path) -> Finding:
+    if not (home / OUTBOX_FILE).exists():
+        return Finding("records", True, "none waiting")
+    with open_store(home) as store:
+        waiting, aside = store.counts()
+    state = f"{waiting} waiting to be sent"
+    return Finding("records", True, state + (f", {aside} set aside" if aside else ""))
+
+
+def _storage(home: Path) -> Finding:
+    folder = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(folder).free // 1_000_000
+    return Finding("storage", free >= LEAST_FREE_MB, f"{free:,} MB free", "Free some space on this device.")
+
+
+def _sound() -> Finding:
+    inputs, outputs = sound_devices()
+    state = f"{inputs} microphones, {outputs} speakers"
+    return Finding(
+        "sound", bool(inputs and outputs), state, "Connect a microphone and a speaker.", needed=False
+    )

@@ -1,0 +1,32 @@
+"""A card: what the device holds for one part. Takes and phrase never leave the device."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from voice.audio import Clip
+from voice.enrolment import Forecast, Take
+from voice.spotting import Voiceprint
+
+
+@dataclass(frozen=True)
+class Card:
+    """One part. `name` is the client's exact own name for it (S1); `alias` a way of saying it in words that
+    the installed Vosk model knows, or None. `recordings` are the takes as sound, beside `takes` as
+    embeddings."""
+
+    name: str
+    takes: tuple[Take, ...]
+    recordings: tuple[Clip, ...]
+    print: Voiceprint
+    forecast: Forecast
+    alias: str | None = None
+    phrase: Clip | None = None
+    quiet: bool = False
+
+
+def clean_name(text: str) -> str:
+    """The name as it is kept: NFC, single spaces, no control characters; otherwise exactly as given."""
+    printable = "".join(char for char in text if char.isspace() or unicodedata.category(char)[0] != "C")
+    return unicodedata.normalize("NFC", " ".join(printable.split()))

@@ -1,0 +1,24 @@
+"""`onebreath demo`."""
+
+from __future__ import annotations
+
+import click
+
+from voice.demo import demonstrate
+
+
+@click.command(short_help="Run the whole product once.")
+@click.option("--mic", is_flag=True, help="With the sound card and your own voice, led by spoken prompts.")
+@click.option("--keep", is_flag=True, help="Leave the server running and keep everything that was made.")
+def command(mic: bool, keep: bool) -> None:
+    """Run the whole product once, on speech that this machine synthesises.
+
+    Starts a server on this machine, adds a clinician, pairs a device, teaches it two names, plays a short
+    scene to its listening code, and shows the clinician's queue. Needs no network and no sound card, and
+    removes everything afterwards.
+
+    \b
+        onebreath demo
+        onebreath demo --keep
+    """
+    demonstrate(click.echo, mic=mic, keep=keep)
