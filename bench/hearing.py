@@ -3,8 +3,8 @@
     python bench/hearing.py DIR... [--json]
 
 Every DIR holds one folder of clips per name; bench/clips.py reads the other layouts. Enrols each name with
-takes drawn at random, exactly as `onebreath enrol` does (the threshold is the one that enrolment chose, before
-any test clip was heard), and looks for it in the rest. PocketSphinx keyphrase search runs beside it.
+takes drawn at random, exactly as `onebreath enrol` does (the threshold is the one that enrolment chose,
+before any test clip was heard), and looks for it in the rest. PocketSphinx keyphrase search runs beside it.
 """
 
 from __future__ import annotations

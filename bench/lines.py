@@ -33,7 +33,7 @@ REFERENCE = "as shipped by the wheel, pocketsphinx: 34 % of words wrong clean, 5
 
 @dataclass(frozen=True)
 class Figures:
-    """One transcriber on one kind of sound. Shares are 0 to 1; `real_time` is CPU seconds per second heard."""
+    """One transcriber on one kind of sound. Shares are 0 to 1; `real_time` is CPU seconds a second of it."""
 
     transcriber: str
     sound: str

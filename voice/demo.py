@@ -152,7 +152,7 @@ class Demo:
         )  # fmt: skip
         if done.returncode != 0:
             raise OnebreathError(
-                f"`onebreath {arguments[0]}` ended with exit code {done.returncode}: {done.stderr or ''}".strip(),
+                f"`onebreath {arguments[0]}` ended with {done.returncode}: {done.stderr or ''}".strip(),
                 f"Everything it made is in {self.folder}.",
             )
         return done
@@ -209,8 +209,15 @@ def _plain(
         return f"played the client's own phrase for “{event['part']}”"
     if kind == "sealed":
         return f"sealed record {event['record'][:8]}…, kept, to be sent"
-    return {"tone": "a soft tone", "asked": "waits for a line", "listening": "listens",
-            "closed": "is done, and listens again"}.get(kind, kind)  # fmt: skip
+    return _PLAIN.get(str(kind), str(kind))
+
+
+_PLAIN: Final = {
+    "tone": "a soft tone",
+    "asked": "waits for a line",
+    "listening": "listens",
+    "closed": "is done, and listens again",
+}
 
 
 def _address(server: subprocess.Popen[bytes], log: Path) -> str:
