@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +107,7 @@ def _own_voice(inside: dict[str, list[Path]]) -> list[Task]:
     return tasks
 
 
+@lru_cache(maxsize=1024)
 def load(path: Path) -> Samples:
     """A recording as int16 mono at 16 kHz."""
     samples, rate = sf.read(path, dtype="int16", always_2d=True)
@@ -125,6 +127,7 @@ class Rooms:
         self._noise = [load(path).astype(np.float64) for path in noise]
         self._noise = [audio for audio in self._noise if len(audio) > RATE]
         self._voices = list(voices)
+        self._powers: dict[Path, float] = {}
 
     def put(self, path: Path, condition: str) -> Samples:
         """The clip at `path` with a second of the same room before it and half a second after."""
@@ -136,11 +139,16 @@ class Rooms:
         before, after = RATE, RATE // 2
         whole = np.concatenate([np.zeros(before), clip, np.zeros(after)])
         noise = self._make(kind, len(whole), path, rng)
-        probabilities = np.array(self._maker.probabilities(clip.astype(np.int16)) or [0.0])
-        active = np.repeat(probabilities > 0.5, 512)
-        level = clip[: len(active)][active] if active.any() else clip
-        gain = np.sqrt(np.mean(level**2) / np.mean(noise**2)) * 10 ** (-float(decibels) / 20)
+        gain = np.sqrt(self._power(path, clip) / np.mean(noise**2)) * 10 ** (-float(decibels) / 20)
         return np.clip(whole + gain * noise, -32768, 32767).astype(np.int16)
+
+    def _power(self, path: Path, clip: Audio) -> float:
+        """The mean square of the clip where someone speaks."""
+        if path not in self._powers:
+            probabilities = np.array(self._maker.probabilities(clip.astype(np.int16)) or [0.0])
+            active = np.repeat(probabilities > 0.5, 512)
+            self._powers[path] = float(np.mean((clip[: len(active)][active] if active.any() else clip) ** 2))
+        return self._powers[path]
 
     def _make(self, kind: str, n: int, path: Path, rng: np.random.Generator) -> Audio:
         if kind == "pink":

@@ -152,8 +152,8 @@ def measure(found: Corpus, options: argparse.Namespace, say: Callable[[str], Non
     conditions = options.conditions.split(",")
     jobs = [
         (path, condition)
-        for condition in conditions
         for path in paths
+        for condition in conditions
         if condition == "clean" or path not in own
     ]
     sound: dict[tuple[Path, str], Clip] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speaking import ESPEAK, TINY, VOICES, blocks, loud, say
+from tests.device.speaking import ESPEAK, TINY, VOICES, blocks, loud, say
 from voice.adapters.pronunciations import confusables
 from voice.adapters.vosk import Model, VoskCommands, VoskTranscriber, VoskWords, find_alias, load, spoken_name
 from voice.audio import BLOCK_S, RATE, Samples
@@ -151,7 +151,8 @@ def test_a_line_with_a_pause_is_one_line(model: Model) -> None:
 
 def test_most_wrong_words_carry_the_doubt_mark_and_few_right_ones() -> None:
     sentences = ("little one is here again", "we walk to the school and the street is cold")
-    right, wrong = [], []
+    right: list[bool] = []
+    wrong: list[bool] = []
     for voice in VOICES:
         for sentence in sentences:
             dictation = VoskTranscriber(load(TINY)).begin()

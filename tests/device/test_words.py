@@ -133,7 +133,11 @@ def test_one_apart_is_an_edit_distance_of_one(one: list[str], other: list[str]) 
 
 
 def test_little_words_are_not_replaced() -> None:
-    ways = {"the": [("DH", "AH")], "critic": [("K", "R", "IH", "T", "IH", "K")], "me": [("M", "IY")]}
+    ways: dict[str, list[tuple[str, ...]]] = {
+        "the": [("DH", "AH")],
+        "critic": [("K", "R", "IH", "T", "IH", "K")],
+        "me": [("M", "IY")],
+    }
     assert content_words("the critic", ways) == ["critic"]
     assert content_words("me", ways) == ["me"]
     assert near_phrases("the critic", {"critic": ["cryptic"]}) == ["the cryptic"]
