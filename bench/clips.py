@@ -140,7 +140,7 @@ class Rooms:
         whole = np.concatenate([np.zeros(before), clip, np.zeros(after)])
         noise = self._make(kind, len(whole), path, rng)
         gain = np.sqrt(self._power(path, clip) / np.mean(noise**2)) * 10 ** (-float(decibels) / 20)
-        return np.clip(whole + gain * noise, -32768, 32767).astype(np.int16)
+        return np.asarray(np.clip(whole + gain * noise, -32768, 32767), dtype=np.int16)
 
     def _power(self, path: Path, clip: Audio) -> float:
         """The mean square of the clip where someone speaks."""
@@ -159,10 +159,10 @@ class Rooms:
             looped = np.roll(np.resize(source, max(n, len(source))), int(rng.integers(len(source))))
             return np.asarray(looped[:n] + 1e-3)
         if kind == "babble":
-            others = [voice for voice in self._voices if voice.parent != path.parent] or self._voices
             mixed = np.zeros(n)
-            for index in rng.choice(len(others), size=6, replace=False):
-                voice = load(others[int(index)]).astype(np.float64)
+            for index in rng.choice(len(self._voices), size=min(6, len(self._voices)), replace=False):
+                # Played backwards, so that the babble around one name never holds another name.
+                voice = load(self._voices[int(index)])[::-1].astype(np.float64)
                 mixed += np.roll(np.resize(voice, n), int(rng.integers(n))) / (np.std(voice) + 1e-9)
-            return mixed
+            return np.asarray(mixed)
         raise SystemExit(f"There is no condition called {kind}.")

@@ -100,7 +100,7 @@ class FakeTranscriber:
 class FakeCommands:
     """The command whose mark fills the utterance."""
 
-    def recognise(self, samples: Samples) -> Command | None:
+    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
         marks = {int(mark) for mark in np.unique(samples)} - {SILENCE}
         return COMMANDS.get(marks.pop()) if len(marks) == 1 else None
 

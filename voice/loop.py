@@ -200,7 +200,8 @@ class Loop:
         self._spoken_s += turn.seconds
         if turn.alone and turn.seconds <= self._state.timing.command_s and self.phase in HEARS_COMMANDS:
             sound = self._ears.between(turn.start_s - AROUND_S, turn.end_s + AROUND_S)
-            command = self._device.commands.recognise(sound)
+            # In the moment to say "not now", an unheard "stop" costs more than one that was not said.
+            command = self._device.commands.recognise(sound, eager=self.phase is Phase.WINDOW)
             if command is not None:
                 self._report(reports.command(self._now, command))
                 self._happened(e.CommandHeard(command))

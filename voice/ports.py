@@ -172,8 +172,11 @@ class Transcriber(Protocol):
 class CommandRecogniser(Protocol):
     """Recognises the words that always work in one short utterance."""
 
-    def recognise(self, samples: Samples) -> Command | None:
-        """The command that this utterance, as a whole, is; None for anything else."""
+    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
+        """The command that this utterance, as a whole, is; None for anything else.
+
+        `eager`: rather hear a command that was not said than leave one unheard.
+        """
         ...
 
 

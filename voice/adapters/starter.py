@@ -31,7 +31,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "pl_window": 10,
 }
 
-GRAMMAR: Final = "commands"
+CAREFUL: Final = "careful"
+EAGER: Final = "eager"
 
 COMMAND_WEIGHT: Final = 4
 """How much likelier a command is than each other phrase in the grammar; more finds no more."""
