@@ -92,15 +92,17 @@ class StarterCommands:
         commands = [str(command) for command in Command]
         others = dict.fromkeys((*NEAR_COMMANDS, *ORDINARY, *ORDINARY_PAIRS))
         known = [phrase for phrase in others if all(map(self._decoder.lookup_word, phrase.split()))]
-        ways = [f"/{COMMAND_WEIGHT}/ {phrase}" for phrase in commands] + [f"/1/ {phrase}" for phrase in known]
-        rule = f"#JSGF V1.0; grammar {GRAMMAR}; public <utterance> = {' | '.join(ways)};"
-        self._decoder.add_jsgf_string(GRAMMAR, rule)
-        self._decoder.activate_search(GRAMMAR)
+        alone = [f"/{COMMAND_WEIGHT}/ {phrase}" for phrase in commands]
+        among = [*alone, *(f"/1/ {phrase}" for phrase in known)]
+        for grammar, ways in ((EAGER, alone), (CAREFUL, among)):
+            rule = f"#JSGF V1.0; grammar {grammar}; public <utterance> = {' | '.join(ways)};"
+            self._decoder.add_jsgf_string(grammar, rule)
 
-    def recognise(self, samples: Samples) -> Command | None:
-        """The command that one short utterance is, int16 mono at 16 kHz."""
+    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
+        """The command that one short utterance is, int16 mono at 16 kHz; `eager` expects nothing else."""
         if not len(samples):
             return None
+        self._decoder.activate_search(EAGER if eager else CAREFUL)
         self._decoder.start_utt()
         self._decoder.process_raw(samples.tobytes(), False, False)
         self._decoder.end_utt()
