@@ -27,7 +27,6 @@ from bench.keyphrase import keyphrase_figures
 from voice.adapters.bank import bank
 from voice.adapters.takes import TakeMaker
 from voice.alignment import Floats, align, combine
-from voice.audio import BLOCK_S
 from voice.enrolment import Take, voiceprint
 from voice.ports import Embeddings
 from voice.spotting import Decision, Voiceprint
@@ -222,18 +221,19 @@ def main() -> None:
     if not found.tasks:
         raise SystemExit("No folder of clips per name was found; see --help.")
     results = measure(found, options, lambda text: print(text, file=sys.stderr, flush=True))
+    if not options.json:
+        print(table(results))
+        print(f"Takes, noise and trials are drawn with seed {options.seed}.", flush=True)
     reference = {} if options.no_reference else keyphrase_figures(found, options.jobs)
     if options.json:
         print(json.dumps({"hearing": results, "pocketsphinx_keyphrase": reference}, indent=1))
         return
-    print(table(results))
     for name, row in reference.items():
         print(
             f"PocketSphinx keyphrase search, clean, {name}: missed {row['miss']:.1%}, "
             f"{row['false_accepts']} accepted in {row['negative_hours']:.2f} h "
             f"(threshold {row['threshold']}, the best on these very clips)"
         )
-    print(f"{BLOCK_S * 1000:.0f} ms a block; takes, noise and trials are drawn with seed {options.seed}.")
 
 
 if __name__ == "__main__":

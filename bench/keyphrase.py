@@ -12,7 +12,7 @@ from pocketsphinx import Decoder
 from bench.clips import Corpus, load
 from voice.audio import RATE
 
-THRESHOLDS: Final = (1e-10, 1e-20, 1e-30, 1e-40)
+THRESHOLDS: Final = (1e-15, 1e-25, 1e-35)
 ALLOWED_AN_HOUR: Final = 0.5
 
 
@@ -36,7 +36,7 @@ def keyphrase_figures(found: Corpus, jobs: int) -> dict[str, dict[str, Any]]:
     with ProcessPoolExecutor(jobs) as pool:
         for task in found.tasks:
             phrase = task.name.replace("-", " ")
-            if task.kind == "own-voice" or not all(words.lookup_word(word) for word in phrase.split()):
+            if task.kind != "names" or not all(words.lookup_word(word) for word in phrase.split()):
                 continue
             hours = sum(len(load(path)) for path in task.negatives) / RATE / 3600
             work = [(phrase, bar, files) for bar in THRESHOLDS for files in (task.positives, task.negatives)]
