@@ -1,29 +1,13 @@
-"""Shared fixtures. Its being here also lets tests import `fakes` by name."""
+"""Shared fixtures. Tests are a package: helpers are imported as `tests.fakes`, `tests.server.server_rig`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import pytest
-from fakes import Rig
 
-if TYPE_CHECKING:
-    from room import Room
+from tests.fakes import Rig
 
 
 @pytest.fixture
 def rig() -> Rig:
     """A device of fakes around the real loop, dialogue, segmenter and wording."""
     return Rig()
-
-
-@pytest.fixture(scope="session")
-def virtual_room() -> Iterator[Room]:
-    """A private sound server with a room and a speaker; skips where there is none to be had."""
-    import room  # beside the tests that use it
-
-    if not room.available():
-        pytest.skip(room.MISSING)
-    with room.virtual_room() as opened:
-        yield opened

@@ -33,6 +33,9 @@ SKIP_WEIGHT: Final = 2.0
 BETTER_SHARE: Final = 0.6
 """The share of a part's takes, rounded up, whose mean is its score."""
 
+MOST_COST: Final = 2.0
+"""Opposite directions all along a path. A higher cost means that no path can have ended here yet."""
+
 _FAR: Final = np.float32(1e6)
 
 
@@ -85,7 +88,7 @@ class Alignment:
         """One placed frame of each stream, shape (streams, dimensions).
 
         Answers with the mean cost of the best path of each take that ends here, shape (streams, takes):
-        0 is the take itself, 1 is unrelated.
+        0 is the take itself, 1 is unrelated, more than MOST_COST that no path can have reached its end.
         """
         here = 1.0 - np.einsum("kjd,sd->skj", self._takes, frames)
         cost, length = self._cost, self._length

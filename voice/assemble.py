@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,8 @@ from voice.reports import Observer
 from voice.settings import Settings
 from voice.spotting import NameSpotter
 
+log = logging.getLogger(__name__)
+
 REHEARSAL_CLINICIAN = "your clinician"
 
 
@@ -39,15 +42,23 @@ def device(
     observer: Observer,
     live: bool = False,
     rehearse: bool = False,
+    offline: bool = False,
 ) -> Iterator[Device]:
     """The device that lives in `home`. `live`: deliver in the background (`listen`), not only on `flush`.
+    `offline`: call nobody, not even to ask how the device stands.
 
     Raises OnebreathError for whatever in `home` or on this machine keeps it from working.
     """
     settings = settings_of(home, rehearse=rehearse)
     box = CardBox(home)
-    cards = box.load()
-    records = RehearsalRecords() if rehearse else DeviceRecords(home, courier=live, hold_s=settings.hold_s)
+    cards, damaged = box.load()
+    for damage in damaged:
+        log.error("%s The other parts are listened for. %s", damage.cause, damage.remedy)
+    records = (
+        RehearsalRecords()
+        if rehearse
+        else DeviceRecords(home, courier=live, ask=not (live or offline), hold_s=settings.hold_s)
+    )
     try:
         yield Device(
             microphone=microphone,

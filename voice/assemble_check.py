@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Final
 
 from voice import assemble
 from voice.adapters import recognisers
-from voice.adapters.cards import CardBox
+from voice.adapters.cards import CardBox, CardDamagedError
 from voice.adapters.identity import load_pairing
 from voice.adapters.portaudio import sound_devices
 from voice.adapters.prompts import load_wording
 from voice.adapters.recovery import open_store
 from voice.adapters.store import NAME as OUTBOX_FILE
+from voice.adapters.store import InUseError
+from voice.adapters.synthesiser import CachedSynthesiser
 from voice.card import Card
 from voice.errors import OnebreathError
 
@@ -43,9 +46,9 @@ def look(home: Path) -> tuple[list[Finding], list[Card]]:
     cards: list[Card] = []
 
     def parts() -> Finding:
-        cards.extend(CardBox(home).load())
-        remedy = 'onebreath enrol --name "the foreman"'
-        return Finding("parts", bool(cards), f"{len(cards)} enrolled", remedy)
+        good, damaged = CardBox(home).load()
+        cards.extend(good)
+        return _parts(good, damaged)
 
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("parts", parts),
@@ -66,6 +69,16 @@ def _guarded(subject: str, finding: Callable[[], Finding]) -> Finding:
         return Finding(subject, False, error.cause, error.remedy)
 
 
+def _parts(cards: Sequence[Card], damaged: Sequence[CardDamagedError]) -> Finding:
+    state = f"{len(cards)} enrolled"
+    if not damaged:
+        return Finding("parts", bool(cards), state, 'onebreath enrol --name "the foreman"')
+    causes = " ".join(
+        f"“{damage.part}”: {damage.cause}" if damage.part else damage.cause for damage in damaged
+    )
+    return Finding("parts", False, f"{state}, {len(damaged)} damaged. {causes}", damaged[0].remedy)
+
+
 def _pairing(home: Path) -> Finding:
     pairing = load_pairing(home)
     if pairing is None:
@@ -84,15 +97,20 @@ def _words(home: Path) -> Finding:
 
 def _prompts(home: Path) -> Finding:
     wording = load_wording(assemble.settings_of(home).language)
-    assemble.synthesiser(home).render(wording.prompts["enrol.done"], wording.language, 150)
+    # Rendered afresh, and elsewhere: what the home keeps does not show that the voice still works.
+    with tempfile.TemporaryDirectory(prefix="onebreath-") as scratch:
+        CachedSynthesiser(Path(scratch)).render(wording.prompts["enrol.done"], wording.language, 150)
     return Finding("prompts", True, f"{len(wording.prompts)} in {wording.language}")
 
 
 def _records(home: Path) -> Finding:
     if not (home / OUTBOX_FILE).exists():
         return Finding("records", True, "none waiting")
-    with open_store(home) as store:
-        waiting, aside = store.counts()
+    try:
+        with open_store(home) as store:
+            waiting, aside = store.counts()
+    except InUseError:
+        return Finding("records", True, "in use by the device, which is listening now")
     state = f"{waiting} waiting to be sent"
     return Finding("records", True, state + (f", {aside} set aside" if aside else ""))
 

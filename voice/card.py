@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Final
 
 from voice.audio import Clip
 from voice.enrolment import Forecast, Take
@@ -26,7 +27,13 @@ class Card:
     quiet: bool = False
 
 
+JOINERS: Final = "\u200c\u200d"
+"""Invisible, and part of the spelling in Persian and in many Indian scripts."""
+
+
 def clean_name(text: str) -> str:
     """The name as it is kept: NFC, single spaces, no control characters; otherwise exactly as given."""
-    printable = "".join(char for char in text if char.isspace() or unicodedata.category(char)[0] != "C")
+    printable = "".join(
+        char for char in text if char.isspace() or char in JOINERS or unicodedata.category(char)[0] != "C"
+    )
     return unicodedata.normalize("NFC", " ".join(printable.split()))

@@ -56,7 +56,9 @@ def _not_installed(name: str, package: str, extra: str) -> click.Command:
     return click.Command(name, callback=refuse, help=f"(needs the {extra} extra)")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="onebreath")
 def onebreath() -> None:
     """A private voice skill between therapy sessions.

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from voice.alignment import Floats, Space, align, combine
+from voice.alignment import MOST_COST, Floats, Space, align, combine
 from voice.audio import BLOCK_S, RATE, Samples, level_db
 from voice.errors import EnrolmentError
 from voice.ports import Command, Embeddings
@@ -58,6 +58,14 @@ COMMON: Final = frozenset(
     them then there they this to up us was we what when where who why will with yes yeah you your""".split()
 )
 """Words that ordinary talk is full of; a name made of these alone would sound all evening."""
+
+
+ALPHABETS: Final = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN")
+"""Scripts that write about one sound a letter; in the others a sign is a consonant, a syllable or a word."""
+
+FEWEST_LETTERS: Final = 4
+FEWEST_SIGNS: Final = 2
+MOST_CHARACTERS: Final = 80
 
 
 class Problem(StrEnum):
@@ -119,14 +127,19 @@ class Forecast:
 
 def refuse_name(name: str) -> None:
     """Raise EnrolmentError, kindly and with a suggestion, for a name that would not work."""
-    letters = [char for char in name if unicodedata.category(char).startswith(("L", "N", "M"))]
+    letters = [char for char in name if unicodedata.category(char)[0] in "LN"]
     if not letters:
         raise EnrolmentError("A name needs at least one letter.", 'For example: --name "the foreman".')
-    latin = all("LATIN" in unicodedata.name(char, "") for char in letters if char.isalpha())
-    if latin and len(letters) < 4:
+    spelt = all(unicodedata.name(char, "").startswith(ALPHABETS) for char in letters if char.isalpha())
+    if len(letters) < (FEWEST_LETTERS if spelt else FEWEST_SIGNS):
         raise EnrolmentError(
             f'"{name}" is too short to be told apart from ordinary talk.',
             f'Add one more word, for example "the {name} one".',
+        )
+    if len(name) > MOST_CHARACTERS:
+        raise EnrolmentError(
+            f"The name is too long: {len(name)} characters.",
+            f"Choose a name of at most {MOST_CHARACTERS}, one that can be said in one breath.",
         )
     words = "".join(char if char.isalnum() or char == "'" else " " for char in name.casefold()).split()
     if " ".join(words) in {command.value for command in Command}:
@@ -147,11 +160,13 @@ def examine(samples: Samples, probabilities: Sequence[float], *, edges_matter: b
     room on both sides, so that speech at its very edge was cut off; a file may be trimmed on purpose.
     """
     spoken = np.flatnonzero(np.asarray(probabilities) > 0.5)
-    if not len(spoken) or level_db(samples) < QUIETEST_DB:
+    if not len(spoken):
         return Problem.TOO_QUIET
     first, last = _utterance(spoken, np.asarray(probabilities))
     start, end = first * CHUNK_S, min((last + 1) * CHUNK_S, len(samples) / RATE)
     voiced = samples[round(start * RATE) : round(end * RATE)]
+    if level_db(voiced) < QUIETEST_DB:
+        return Problem.TOO_QUIET
     if float(np.mean(np.abs(voiced.astype(np.int32)) >= 32_700)) > CLIPPED_SHARE:
         return Problem.TOO_LOUD
     if end - start < SHORTEST_S:
@@ -220,14 +235,19 @@ _HOME_SHARE: Final = 0.1
 
 
 def _stretches(costs: Sequence[Floats]) -> Floats:
-    """The lowest cost of each take in each stretch of 2 s, shape (stretches, takes)."""
-    return np.stack(
+    """The lowest cost of each take in each stretch of 2 s, shape (stretches, takes).
+
+    A piece of the bank shorter than about half a take cannot hold a path through it, so it says nothing about
+    the take and is left out: one loose word must not decide what a long name usually costs.
+    """
+    lowest = np.stack(
         [
             cost[start : start + STRETCH_FRAMES].min(axis=0)
             for cost in costs
             for start in range(0, max(1, len(cost) - STRETCH_FRAMES // 2), STRETCH_FRAMES)
         ]
     )
+    return np.asarray(lowest[(lowest <= MOST_COST).all(axis=1)], np.float32)
 
 
 def _own_scores(

@@ -3,7 +3,8 @@
 Own-voice evidence is a score for each part and block (voice/alignment.py); word evidence, where a Vosk model
 is installed, is a part whose whole name was recognised. `Decision` is the one place where they are fused:
 
-- own voice at or above the part's threshold names the part by itself, once its score has passed its peak;
+- own voice at or above the part's threshold names the part by itself, once its score has passed its peak or
+  the words agree;
 - recognised words name the part when own-voice evidence does not veto them, that is, when it reached `VETO`
   of the threshold within the last two seconds;
 - of several parts at once, the one furthest above its threshold.
@@ -107,10 +108,12 @@ class Decision:
             if margin >= 0 and (self._peak is None or margin > self._peak.margin):
                 self._peak = _Peak(part, float(scores[part]), margin, block)
         peak = self._peak
-        if peak is not None and (scores is None or block - peak.block >= PEAK_BLOCKS):
-            both = self._prints[peak.part].part in spoken
+        if peak is None:
+            return self._words(block, spoken)
+        both = self._prints[peak.part].part in spoken
+        if both or scores is None or block - peak.block >= PEAK_BLOCKS:
             return self._hear(block, peak, Evidence.BOTH if both else Evidence.OWN_VOICE)
-        return self._words(block, spoken)
+        return None
 
     def reset(self) -> None:
         """Forget the stream so far."""
@@ -194,15 +197,15 @@ class NameSpotter:
             return None
         was_held = self._held > 0
         self._held = HOLD_BLOCKS if speech else max(0, self._held - 1)
+        before = tuple(self._ring)
+        self._ring.append(block)
         if not self._held:
             if was_held:
                 self._close()
-            self._ring.append(block)
             return None
-        heard = block
-        if not was_held:
-            heard = np.concatenate([*self._ring, block])
-            self._ring.clear()
+        # After a short pause some of this was embedded before. It is aligned anew, and only the present
+        # block's score counts, so that nothing is heard twice.
+        heard = block if was_held else np.concatenate([*before, block])
         frames = self._space.place(self._embedder.push(heard))
         costs = [self._alignment.push(frame[None])[0] for frame in frames][-1]
         return np.array(

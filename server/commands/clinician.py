@@ -99,7 +99,10 @@ def add(
 
 @command.command()
 @client_options
-@click.option("--valid-minutes", type=click.IntRange(1, 7 * 24 * 60), default=60, show_default=True)
+@click.option(
+    "--valid-minutes", type=click.IntRange(1, 7 * 24 * 60), default=60, show_default=True,
+    help="How long the link can be used.",
+)  # fmt: skip
 def link(
     server: str, key_file: Path | None, passphrase_file: Path | None, recovery: bool, valid_minutes: int
 ) -> None:

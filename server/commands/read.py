@@ -18,7 +18,7 @@ from server.reader_sequence import Flag, Kind, Memory
 from server.reader_view import chosen, document, show
 
 
-@click.command()
+@click.command(short_help="Read your queue.")
 @client_options
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON document (docs/reader.md), with every record."

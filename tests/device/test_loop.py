@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakes import CODES, NAME, SILENCE, SPEECH, Rig
 
+from tests.fakes import CODES, NAME, SILENCE, SPEECH, Rig
 from voice.dialogue import Phase
 from voice.ports import Back, Command, Deletion, Gap, Lost, Standing
 

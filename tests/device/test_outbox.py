@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from outbox_rig import NOTICING, Network, Rig
 
+from tests.device.outbox_rig import NOTICING, Network, Rig
 from voice.noticing import Noticing
 from voice.outbox import Backoff, DeviceState, Outbox, Receipt, Refused
 

@@ -23,8 +23,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from outbox_rig import NOTICING, Died, Fuse, Rig, fast_folder, mortal
 
+from tests.device.outbox_rig import NOTICING, Died, Fuse, Rig, fast_folder, mortal
 from voice.adapters.recovery import open_store
 from voice.outbox import Row
 
@@ -210,8 +210,8 @@ CHILD = '''
 import json, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import outbox_rig as rig_module
-from outbox_rig import Fuse, MortalHighWater, NOTICING, Network, mortal, seal
+import tests.device.outbox_rig as rig_module
+from tests.device.outbox_rig import Fuse, MortalHighWater, NOTICING, Network, mortal, seal
 from voice.adapters.recovery import open_store
 from voice.outbox import Outbox, Receipt
 import hashlib
@@ -257,11 +257,11 @@ say(waiting=len(outbox.pending()))
 @pytest.mark.parametrize("kill_at", [1, 3, 6, 9, 14, 20, 27, 33, 40, 45, 50, 56, 62, 70, 80])
 def test_a_real_process_killed_by_the_system(tmp_path: Path, kill_at: int) -> None:
     (tmp_path / "server").mkdir()
-    here = str(Path(__file__).parent)
+    root = str(Path(__file__).parents[2])
 
     def run(kill: int) -> tuple[int, list[dict[str, Any]]]:
         done = subprocess.run(
-            [sys.executable, "-c", CHILD, here, str(tmp_path), str(kill)], capture_output=True, check=False
+            [sys.executable, "-c", CHILD, root, str(tmp_path), str(kill)], capture_output=True, check=False
         )
         if done.returncode not in (0, -signal.SIGKILL):
             raise AssertionError(done.stderr.decode())

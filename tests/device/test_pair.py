@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from clinic_rig import Clinic, noticing, send, serving
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from tests.clinic_rig import Clinic, noticing, send, serving
 from voice.adapters.identity import device_keys, load_pairing, sealer
 from voice.adapters.pairing import NEXT_DEVICE_FILE, claim, pair
 from voice.adapters.recovery import open_store

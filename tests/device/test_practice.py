@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from fakes import CODES, NAME, NOW, SILENCE, SPEECH, Rig
 
+from tests.fakes import CODES, NAME, NOW, SILENCE, SPEECH, Rig
 from voice import events, loop, speaking
 from voice.adapters.prompts import languages, load_wording
 from voice.dialogue import Phase

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from fakes import CODES, NAME, SILENCE, SPEECH, FakeCommands, Rig
 
+from tests.fakes import CODES, NAME, SILENCE, SPEECH, FakeCommands, Rig
 from voice.adapters.files import FileMicrophone
 from voice.adapters.player import TimelinePlayer
 from voice.adapters.resources import checkout

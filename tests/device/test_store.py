@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from outbox_rig import NOTICING, ExactServer, Network, record_ids, seal
 
+from tests.device.outbox_rig import NOTICING, ExactServer, Network, record_ids, seal
 from voice.adapters.high_water import HighWater
 from voice.adapters.recovery import _build, open_store
 from voice.adapters.store import SqliteStore

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clinic_rig import Clinic, noticing, serving
 
+from tests.clinic_rig import Clinic, noticing, serving
 from voice.adapters.identity import device_keys
 from voice.adapters.pairing import pair
 from voice.adapters.records import DeviceRecords

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from clinic_rig import Clinic, noticing, serving
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.clinic_rig import Clinic, noticing, serving
 from voice.adapters.identity import device_keys, load_pairing, renew_statement, save_pairing, sealer
 from voice.adapters.uplink import HttpUplink, http_client
 from voice.errors import PairingError

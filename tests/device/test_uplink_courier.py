@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from outbox_rig import NOTICING, Network, Rig
 
+from tests.device.outbox_rig import NOTICING, Network, Rig
 from voice.adapters.courier import Courier, CourierState
 from voice.errors import StorageError
 from voice.outbox import DeviceState, Receipt, Refused, UnreachableError

@@ -1,7 +1,7 @@
 """A room without hardware: a private PulseAudio whose null sinks are the air and the speaker.
 
 `room` is the air: what is played into it reaches the microphone, a source called `mic`. `speaker` is the
-device's loudspeaker: what the device plays can be recorded from its monitor. The two are not connected.
+device's loudspeaker: what the device plays can be recorded from its monitor. The two are connected by `echo`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,14 @@ pcm.!default { type pulse }
 ctl.!default { type pulse }
 """
 
+ECHO = [
+    "module-loopback",
+    "source=speaker.monitor",
+    "sink=room",
+    "latency_msec=60",
+    "source_dont_move=true",
+    "sink_dont_move=true",
+]
 MICROPHONE = ["module-remap-source", "master=room.monitor", "source_name=mic", "rate=16000", "channels=1"]
 
 
@@ -83,6 +91,15 @@ class Room:
             server.terminate()
             server.wait(10)
             log.close()
+
+    @contextmanager
+    def echo(self) -> Iterator[None]:
+        """Let the microphone hear the speaker, as in any real room."""
+        module = self._pactl("load-module", *ECHO).strip()
+        try:
+            yield
+        finally:
+            self._pactl("unload-module", module)
 
     def silence_microphone(self) -> None:
         """Let the microphone give nothing more. (If it were removed, the server would move whoever listens

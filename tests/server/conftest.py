@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server_rig import Rig
+
+from tests.server.server_rig import Rig
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from clinic_rig import PASSPHRASE, noticing, send, serving
 
 from server.commands.clinician import command as clinician
 from server.commands.read import command as read
+from tests.clinic_rig import PASSPHRASE, noticing, send, serving
 from voice.adapters.identity import device_keys
 from voice.adapters.pairing import pair
 

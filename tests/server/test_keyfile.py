@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinic_rig import CHEAP, PASSPHRASE
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from server.errors import ServerError
 from server.key_slots import RECOMMENDED, _grouped, _ungrouped
 from server.keyfile import make_key_file, passphrase_problem, read_statement, unlock, unlock_by_code
+from tests.clinic_rig import CHEAP, PASSPHRASE
 
 ISSUED_AT = 1_772_000_000
 

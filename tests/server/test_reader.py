@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clinic_rig import Clinic, noticing, send, serving
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from server.clinician_client import DeviceEntry, Listing, RecordEntry
 from server.reader import Reading, Trust, read
 from server.reader_sequence import Kind, Memory
+from tests.clinic_rig import Clinic, noticing, send, serving
 from voice.adapters.identity import device_keys
 from voice.wire.content import encode
 from voice.wire.encoding import key_id

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from server_rig import NOW, ClinicianParty, Rig, refused
 
 from server.errors import ServerError
+from tests.server.server_rig import NOW, ClinicianParty, Rig, refused
 from voice.wire.encoding import b64url, from_b64url
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from server_rig import NOW, DeviceParty, Rig, record_path
-
 from server.store import Store
+from tests.server.server_rig import NOW, DeviceParty, Rig, record_path
 from voice.wire.envelope import digest, parse_frame
 
 

@@ -10,13 +10,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from server_rig import NOW, Rig, refused
 
 from server.database import alembic_config, open_database
 from server.errors import ServerError
 from server.schema import Base
 from server.settings import Settings, database_url, from_environment
 from server.store import Store
+from tests.server.server_rig import NOW, Rig, refused
 
 
 def url(path: Path) -> str:

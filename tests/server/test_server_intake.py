@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from server_rig import ClinicianParty, DeviceParty, Rig, record_path, refused
 
 from server.errors import RefusedError
 from server.intake import Decision, Sender, Stored, check_frame, decide
+from tests.server.server_rig import ClinicianParty, DeviceParty, Rig, record_path, refused
 from voice.wire.envelope import digest, parse_frame
 
 CLINICIAN, DEVICE = ClinicianParty.new(), DeviceParty.new()

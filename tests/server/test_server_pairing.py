@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
 
+from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
 from voice.wire.encoding import b64url, from_b64url
 from voice.wire.keys import verify_statement
 from voice.wire.pairing import check_device_proof, open_invitation

@@ -18,7 +18,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from server_rig import NOW, Rig, record_path
+
+from tests.server.server_rig import NOW, Rig, record_path
 
 COMMAND = (sys.executable, "-m", "voice", "serve")
 

@@ -6,8 +6,8 @@ import hashlib
 import secrets
 
 import pytest
-from server_rig import NOW, DeviceParty, Rig, record_path, refused
 
+from tests.server.server_rig import NOW, DeviceParty, Rig, record_path, refused
 from voice.wire.encoding import from_b64url
 from voice.wire.envelope import MAX_FRAME_BYTES, open_frame, parse_frame
 

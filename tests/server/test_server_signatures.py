@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from server_rig import NOW, ClinicianParty, Rig, record_path, refused
 
 from server.nonces import LIFETIME_S, make_nonce, nonce_expiry
+from tests.server.server_rig import NOW, ClinicianParty, Rig, record_path, refused
 
 
 @pytest.mark.parametrize("name", ["Signature", "Signature-Input", "Content-Digest"])

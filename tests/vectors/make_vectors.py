@@ -1,4 +1,4 @@
-"""Makes tests/vectors/*.json: `python tests/vectors/make_vectors.py`. Deterministic; a test compares.
+"""Makes tests/vectors/*.json: `python -m tests.vectors.make_vectors`. Deterministic; a test compares.
 
 Each vector is one whole input and what must become of it: `expect` is "holds", or the step that refuses it.
 """
@@ -8,15 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "wire"))
+from tests.wire import wire_reference as ref
 
-import wire_reference as ref  # noqa: E402
+HERE = Path(__file__).resolve().parent
 
 Vector = dict[str, Any]
 

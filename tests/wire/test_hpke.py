@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import cryptography_vectors
-import wire_reference as ref
 from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from tests.wire import wire_reference as ref
 from voice.wire.envelope import HPKE_SUITE
 
 FILE = Path(cryptography_vectors.__file__).parent / "HPKE" / "test-vectors.json"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-import wire_reference as ref
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.wire import wire_reference as ref
 from voice.noticing import Noticing
 from voice.transcript import Transcript, Word
 from voice.wire import content

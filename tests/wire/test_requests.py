@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-import wire_reference as ref
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, algorithms
 from http_message_signatures.resolvers import MappingKeyResolver
 
+from tests.wire import wire_reference as ref
 from voice.wire.requests import device_key_id, parse_parameters, sign_headers, signature_base, verify_headers
 
 KEY = ref.signing("device")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from tests.vectors import make_vectors
 from voice.wire import content, envelope, keys, pairing, requests
 from voice.wire.encoding import from_b64url
 from voice.wire.errors import ClockError, ContentError, FrameError, SealError
@@ -37,19 +36,9 @@ def identity(text: str) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(from_b64url(text))
 
 
-def maker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_vectors", VECTORS / "make_vectors.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_vectors_are_those_that_the_script_makes() -> None:
-    made = maker()
-    for name, vectors in made.everything().items():
-        assert (VECTORS / name).read_text("ascii") == made.text(vectors), name
+    for name, vectors in make_vectors.everything().items():
+        assert (VECTORS / name).read_text("ascii") == make_vectors.text(vectors), name
 
 
 def record_step(vector: Vector) -> tuple[str, bytes]:

@@ -1,12 +1,20 @@
-"""Cards on disk: a folder for each part under `<home>/cards`, for its owner alone, replaced whole."""
+"""Cards on disk: a folder for each part under `<home>/cards`, for its owner alone, replaced whole.
+
+    <home>/cards/<16 hex digits>/card.json      names the generation that holds; replaced by one rename
+    <home>/cards/<16 hex digits>/<generation>/  takes.npz, take-1.flac, ..., phrase.flac
+
+Everything of a generation is on disk before card.json names it, and the generation before is removed after
+that: whatever moment the power goes, one whole card is there, the old one or the new one.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +30,15 @@ from voice.errors import StorageError
 from voice.spotting import Voiceprint
 
 VERSION: Final = 1
-LOOK: Final = "Run `onebreath enrol` for this part again; the other parts are not affected."
+LOOK: Final = "Enrol that part again with `onebreath enrol --replace`; the other parts are not affected."
+
+
+class CardDamagedError(StorageError):
+    """A card that cannot be read. `part` is its name where that much is legible; the cause never holds it."""
+
+    def __init__(self, cause: str, remedy: str, part: str | None) -> None:
+        super().__init__(cause, remedy)
+        self.part = part
 
 
 class CardBox:
@@ -41,49 +57,64 @@ class CardBox:
         """Whether this part is answered with the tone alone."""
         return self._quiet.get(part, False)
 
-    def load(self) -> list[Card]:
-        """Every card, by name. Raises StorageError for a damaged one, naming it."""
-        if not self._folder.is_dir():
-            return []
-        cards = [self._read(path) for path in sorted(self._folder.glob("*/card.json"))]
+    def load(self) -> tuple[list[Card], list[CardDamagedError]]:
+        """Every card that can be read, by name, and an error for each that cannot.
+
+        The errors name folders, never parts: they may end up in a log. Raises StorageError when the folder of
+        the cards itself cannot be read.
+        """
+        cards: list[Card] = []
+        damaged: list[CardDamagedError] = []
+        try:
+            places = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        except OSError as error:
+            raise StorageError(
+                f"{self._folder} cannot be read: {error.strerror}.", "Check who may read it."
+            ) from error
+        for place in places:
+            # A folder without card.json is what a first enrolment that was cut off left behind.
+            if (place / "card.json").exists():
+                try:
+                    cards.append(self._read(place))
+                except CardDamagedError as error:
+                    damaged.append(error)
         for card in cards:
             self._phrases[card.name] = card.phrase
             self._quiet[card.name] = card.quiet
-        return sorted(cards, key=lambda card: card.name)
+        return sorted(cards, key=lambda card: card.name), damaged
 
     def get(self, name: str) -> Card | None:
-        """One part's card."""
-        path = self._place(name) / "card.json"
-        return self._read(path) if path.is_file() else None
+        """One part's card. Raises CardDamagedError."""
+        place = self._place(name)
+        return self._read(place) if (place / "card.json").exists() else None
 
     def put(self, card: Card) -> None:
         """Keep a card in place of the one before. Raises StorageError; the one before then stays."""
         place = self._place(card.name)
-        fresh, old = place.with_suffix(".new"), place.with_suffix(".old")
+        fresh = place / secrets.token_hex(4)
         try:
-            for leftover in (fresh, old):
-                shutil.rmtree(leftover, ignore_errors=True)
-            fresh.mkdir(mode=0o700, parents=True)
-            self._write(fresh, card)
-            if place.exists():
-                place.rename(old)
-            fresh.rename(place)
+            for folder in (self._folder.parent, self._folder, place, fresh):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_generation(fresh, card)
+            sync_folder(place)
             sync_folder(self._folder)
-            shutil.rmtree(old, ignore_errors=True)
+            write_private(place / "card.json", _fields(card, fresh.name))
         except (OSError, soundfile.LibsndfileError) as error:
-            if old.exists() and not place.exists():
-                old.rename(place)
             shutil.rmtree(fresh, ignore_errors=True)
             reason = getattr(error, "strerror", None) or str(error)
             raise StorageError(
                 f"The card could not be kept: {reason}.", "Free some space and enrol again."
             ) from error
+        for folder in place.iterdir():
+            if folder.is_dir() and folder != fresh:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, name: str) -> bool:
         """Remove a part with its takes and phrase; whether it was there."""
         place = self._place(name)
-        if not place.is_dir():
+        if not (place / "card.json").exists():
             return False
+        (place / "card.json").unlink()
         shutil.rmtree(place)
         sync_folder(self._folder)
         return True
@@ -92,75 +123,101 @@ class CardBox:
         # The folder's name says nothing: a listing of it, or a log of a failed write, holds no part's name.
         return self._folder / hashlib.sha256(name.encode()).hexdigest()[:16]
 
-    def _write(self, folder: Path, card: Card) -> None:
-        known = card.print
-        fields = {
-            "version": VERSION,
-            "name": card.name,
-            "alias": card.alias,
-            "quiet": card.quiet,
-            "threshold": known.threshold,
-            "tail_s": known.tail_s,
-            "usual": known.usual.tolist(),
-            "spread": known.spread.tolist(),
-            "spans": [[take.span.start_s, take.span.end_s] for take in card.takes],
-            "forecast": asdict(card.forecast),
-        }
-        for index, recording in enumerate(card.recordings):
-            _write_sound(folder / f"take-{index + 1}.flac", recording)
-        if card.phrase is not None:
-            _write_sound(folder / "phrase.flac", card.phrase)
-        arrays: dict[str, Any] = {f"take{index}": take.embeddings for index, take in enumerate(card.takes)}
-        np.savez(folder / "takes.npz", **arrays)
-        write_private(folder / "card.json", json.dumps(fields, ensure_ascii=False, indent=1).encode())
-
-    def _read(self, path: Path) -> Card:
-        folder = path.parent
-        with _damage_named(path):
-            fields = json.loads(path.read_bytes())
-            if fields["version"] != VERSION:
-                raise StorageError(
-                    f"A card was written by another version of Onebreath ({fields['version']}).", LOOK
-                )
-            with np.load(folder / "takes.npz", allow_pickle=False) as stored:
-                takes = tuple(
-                    Take(stored[f"take{index}"], Span(float(start), float(end)))
-                    for index, (start, end) in enumerate(fields["spans"])
-                )
-            phrase = folder / "phrase.flac"
-            return Card(
-                name=str(fields["name"]),
-                takes=takes,
-                recordings=tuple(_read_sound(folder / f"take-{n + 1}.flac") for n in range(len(takes))),
-                print=Voiceprint(
-                    part=str(fields["name"]),
-                    takes=tuple(take.name() for take in takes),
-                    usual=np.array(fields["usual"], np.float32),
-                    spread=np.array(fields["spread"], np.float32),
-                    threshold=float(fields["threshold"]),
-                    tail_s=float(fields["tail_s"]),
-                ),
-                forecast=Forecast(**fields["forecast"]),
-                alias=fields["alias"],
-                phrase=_read_sound(phrase) if phrase.exists() else None,
-                quiet=bool(fields["quiet"]),
-            )
-        raise AssertionError  # the context manager returns or raises
+    def _read(self, place: Path) -> Card:
+        part: str | None = None
+        try:
+            fields = json.loads((place / "card.json").read_bytes())
+            part = str(fields["name"])
+            if fields["version"] == VERSION:
+                return _card(fields, place / Path(str(fields["generation"])).name)
+        except _DAMAGE as error:
+            raise CardDamagedError(
+                f"The card in {place} is damaged ({type(error).__name__}).", LOOK, part
+            ) from error
+        raise CardDamagedError(
+            f"The card in {place} was written by another version of Onebreath.", LOOK, part
+        )
 
 
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, soundfile.LibsndfileError) as error:
-        raise StorageError(f"The card in {path.parent} is damaged ({type(error).__name__}).", LOOK) from error
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    soundfile.LibsndfileError,
+)
+"""What reading a file that is absent, cut short or full of something else can raise."""
 
 
-def _write_sound(path: Path, clip: Clip) -> None:
-    soundfile.write(str(path), clip.samples, clip.rate, format="FLAC", subtype="PCM_16")
-    path.chmod(0o600)
+def _fields(card: Card, generation: str) -> bytes:
+    known = card.print
+    fields = {
+        "version": VERSION,
+        "generation": generation,
+        "name": card.name,
+        "alias": card.alias,
+        "quiet": card.quiet,
+        "phrase": card.phrase is not None,
+        "threshold": known.threshold,
+        "tail_s": known.tail_s,
+        "usual": known.usual.tolist(),
+        "spread": known.spread.tolist(),
+        "spans": [[take.span.start_s, take.span.end_s] for take in card.takes],
+        "forecast": asdict(card.forecast),
+    }
+    return json.dumps(fields, ensure_ascii=False, indent=1).encode()
+
+
+def _card(fields: dict[str, Any], folder: Path) -> Card:
+    # From memory: given a path, numpy leaves the file open when it turns out not to be an archive.
+    packed = io.BytesIO((folder / "takes.npz").read_bytes())
+    with np.load(packed, allow_pickle=False) as stored:
+        takes = tuple(
+            Take(stored[f"take{index}"], Span(float(start), float(end)))
+            for index, (start, end) in enumerate(fields["spans"])
+        )
+    usual, spread = np.array(fields["usual"], np.float32), np.array(fields["spread"], np.float32)
+    if not len(takes) == len(usual) == len(spread) or any(take.embeddings.ndim != 2 for take in takes):
+        raise ValueError("takes and their statistics do not match")
+    return Card(
+        name=str(fields["name"]),
+        takes=takes,
+        recordings=tuple(_read_sound(folder / f"take-{n + 1}.flac") for n in range(len(takes))),
+        print=Voiceprint(
+            part=str(fields["name"]),
+            takes=tuple(take.name() for take in takes),
+            usual=usual,
+            spread=spread,
+            threshold=float(fields["threshold"]),
+            tail_s=float(fields["tail_s"]),
+        ),
+        forecast=Forecast(**fields["forecast"]),
+        alias=fields["alias"],
+        phrase=_read_sound(folder / "phrase.flac") if fields["phrase"] else None,
+        quiet=bool(fields["quiet"]),
+    )
+
+
+def _write_generation(folder: Path, card: Card) -> None:
+    for index, recording in enumerate(card.recordings):
+        write_private(folder / f"take-{index + 1}.flac", _sound(recording))
+    if card.phrase is not None:
+        write_private(folder / "phrase.flac", _sound(card.phrase))
+    arrays: dict[str, Any] = {f"take{index}": take.embeddings for index, take in enumerate(card.takes)}
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)
+    write_private(folder / "takes.npz", packed.getvalue())
+
+
+def _sound(clip: Clip) -> bytes:
+    packed = io.BytesIO()
+    soundfile.write(packed, clip.samples, clip.rate, format="FLAC", subtype="PCM_16")
+    return packed.getvalue()
 
 
 def _read_sound(path: Path) -> Clip:
-    samples, rate = soundfile.read(str(path), dtype="int16")
+    samples, rate = soundfile.read(io.BytesIO(path.read_bytes()), dtype="int16")
     return Clip(samples, rate)

@@ -19,7 +19,7 @@ from voice.adapters.recovery import open_store
 from voice.adapters.store import Recovery
 from voice.adapters.uplink import HttpUplink
 from voice.noticing import Noticing
-from voice.outbox import HOLD_S, DeviceState, Outbox, Uplink
+from voice.outbox import HOLD_S, DeviceState, Outbox, UnreachableError, Uplink
 from voice.ports import Deletion, Standing
 
 _STANDINGS: Final = {
@@ -34,7 +34,8 @@ _STANDINGS: Final = {
 class DeviceRecords:
     """A `voice.ports.Records` over `<home>`. Opens the outbox at once; raises StorageError.
 
-    With `courier` a thread delivers in the background; without it (`replay`) only `flush` does. What the
+    With `courier` a thread delivers in the background; without it (`replay`) only `flush` does, and `ask`
+    asks the server once, now, how the device stands. What the
     clinician last allowed is kept on disk: a paused device that starts without a network stays paused (S17).
     """
 
@@ -43,6 +44,7 @@ class DeviceRecords:
         home: Path,
         *,
         courier: bool = True,
+        ask: bool = False,
         hold_s: float = HOLD_S,
         clock: Callable[[], float] = time.monotonic,
         connect: Callable[[Path], Uplink] = HttpUplink.of,
@@ -65,6 +67,8 @@ class DeviceRecords:
                 jitter=random.random,
             )
             self._pair_up()
+            if ask:
+                self._ask()
         except BaseException:
             self.close()
             raise
@@ -139,6 +143,13 @@ class DeviceRecords:
         if self._with_courier:
             self._courier = Courier(self.outbox, self._uplink, clock=self._clock, on_state=self._saw)
             self._courier.start()
+
+    def _ask(self) -> None:
+        if self._uplink is None:
+            return
+        with suppress(UnreachableError):
+            self._allow(self._uplink.device_state())
+            self._online = True
 
     def _saw(self, state: CourierState) -> None:
         self._online = state.reachable is True

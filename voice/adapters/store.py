@@ -60,6 +60,10 @@ class Recovery:
     last_sequence: int
 
 
+class InUseError(StorageError):
+    """Another process has the outbox open: as a rule the device that is listening."""
+
+
 class DamagedError(Exception):
     """The database cannot be read as one."""
 
@@ -287,7 +291,7 @@ def explain(home: Path, error: sqlite3.Error | OSError) -> StorageError:
             "Free some space; everything saved before is still there.",
         )
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return StorageError(
+        return InUseError(
             f"The outbox in {home} is in use by another Onebreath process.",
             "Stop that one first (for example `systemctl stop onebreath`).",
         )

@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -57,3 +58,11 @@ def speak(text: str, speaker: Speaker) -> Clip:
     loud = np.flatnonzero(np.abs(sound) > 0.005 * np.abs(sound).max())
     sound = sound[loud[0] : loud[-1] + 1]
     return Clip((sound / np.abs(sound).max() * PEAK).astype(np.int16))
+
+
+def write_clip(path: Path, clip: Clip) -> None:
+    """Write the clip as a 16-bit WAV file. Raises AudioError."""
+    try:
+        soundfile.write(str(path), clip.samples, clip.rate)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise AudioError(f"{path} cannot be written.", "Is the disk full?") from error

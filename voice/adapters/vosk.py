@@ -293,6 +293,6 @@ class VoskCommands:
         self.commands = tuple(command for command in Command if all_known(command, model.knows))
 
     def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
-        """The command that one short utterance is, int16 mono at 16 kHz; `eager` leaves out its likenesses."""
+        """The command that one short utterance is, int16 mono, 16 kHz; `eager` leaves out its likenesses."""
         heard = self._model.decode(samples, self.commands if eager else (*self.commands, *NEAR_COMMANDS))
         return command_of(" ".join(word["word"] for word in heard))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from voice.demo import demonstrate
+from voice.assemble_demo import demonstrate
 
 
 @click.command(short_help="Run the whole product once.")
 @click.option("--mic", is_flag=True, help="With the sound card and your own voice, led by spoken prompts.")
-@click.option("--keep", is_flag=True, help="Leave the server running and keep everything that was made.")
+@click.option("--keep", is_flag=True, help="Leave the server running, and keep everything that was made.")
 def command(mic: bool, keep: bool) -> None:
     """Run the whole product once, on speech that this machine synthesises.
 

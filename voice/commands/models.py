@@ -15,7 +15,11 @@ from voice.errors import ModelError
 from voice.models import KnownModel
 
 
-@click.group(name="models", epilog="Example: onebreath models fetch en")
+@click.group(
+    name="models",
+    short_help="List, fetch and check speech models.",
+    epilog="Example: onebreath models fetch en",
+)
 def command() -> None:
     """List, fetch and check the speech models that turn a line into words.
 

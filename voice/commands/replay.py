@@ -50,6 +50,7 @@ def command(
             player=player,
             observer=Printer(as_json),
             rehearse=rehearse,
+            offline=offline,
         ) as device:
             device.run()
             left = 0 if offline else device.records.flush()

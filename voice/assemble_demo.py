@@ -6,23 +6,17 @@ import json
 import os
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-import soundfile
-
+from voice.adapters import programs
+from voice.adapters.private_file import write_private
 from voice.adapters.prompts import load_wording
-from voice.adapters.voices import PEOPLE, speak
-from voice.audio import Clip
+from voice.adapters.voices import PEOPLE, speak, write_clip
 from voice.errors import OnebreathError
 from voice.scene import Said, scene
 
@@ -42,10 +36,14 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Demo:
-    """One run. `say` prints for the person watching; `folder` holds everything that the run makes."""
+    """One run. `say` prints for the person watching; `folder` holds everything that the run makes.
+
+    `stays`: whether the server goes on running afterwards.
+    """
 
     folder: Path
     say: Say
+    stays: bool = False
 
     @property
     def home(self) -> Path:
@@ -59,31 +57,31 @@ class Demo:
             if mic:
                 self._with_own_voice()
             else:
+                self.say("\n3. Five synthetic voices teach the device two names")
                 self._enrol(FIRST, PHRASE)
                 self._enrol(INVENTED, None)
                 self._play_scene()
             self.say(f"\n6. {CLINICIAN} reads the queue, opened with the passphrase")
-            self.say(self._onebreath("read", "--server", address).stdout)
+            self.say(self._onebreath("read", "--server", address))
 
     def _pair(self, address: str) -> None:
         self.say(f"\n2. {CLINICIAN} makes a pairing link, and the device takes it")
-        link = self._onebreath("clinician", "link", "--server", address).stdout.strip().splitlines()
-        found = next(text.strip() for text in link if "/pair/" in text)
+        printed = self._onebreath("clinician", "link", "--server", address).splitlines()
+        found = next(text.strip() for text in printed if "/pair/" in text)
         self.say(f"   {found.split('#')[0]}#…  (the secret after the # never reaches the server)")
-        self._show(self._onebreath("pair", "-", "--home", str(self.home), stdin=found).stdout)
+        self._show(self._onebreath("pair", "-", "--home", str(self.home), stdin=found))
 
     def _enrol(self, name: str, phrase: str | None) -> None:
-        self.say(f"\n3. Five synthetic voices teach the device “{name}”")
         files: list[str] = []
         for index, person in enumerate(PEOPLE[:5]):
             path = self.folder / f"take-{name.replace(' ', '-')}-{index + 1}.wav"
-            _write(path, speak(name, person))
+            write_clip(path, speak(name, person))
             files += ["--take", str(path)]
         if phrase is not None:
             path = self.folder / "phrase.wav"
-            _write(path, speak(phrase, PEOPLE[0]))
+            write_clip(path, speak(phrase, PEOPLE[0]))
             files += ["--phrase", str(path)]
-        self._show(self._onebreath("enrol", "--name", name, *files, "--home", str(self.home)).stdout)
+        self._show(self._onebreath("enrol", "--name", name, *files, "--home", str(self.home)))
 
     def _play_scene(self) -> None:
         client = PEOPLE[5]
@@ -98,71 +96,72 @@ class Demo:
             Said(line_at + line.seconds + 12.0, speak(AFTER, PEOPLE[7])),
         ]
         microphone, speaker = self.folder / "microphone.wav", self.folder / "speaker.wav"
-        _write(microphone, scene(said, said[-1].end_s + 4.0))
+        write_clip(microphone, scene(said, said[-1].end_s + 4.0))
         self.say("\n4. A scene is played to the device, in a voice that it has never heard")
         self.say(f"   “{BEFORE}” … “{FIRST}” … “{LINE}” … “{AFTER}”")
         self.say("\n5. What the device heard, played and said (seconds of audio)")
-        done = self._onebreath(
+        printed = self._onebreath(
             "replay", str(microphone), "--speaker-out", str(speaker), "--home", str(self.home), "--json"
         )
         prompts = load_wording("en")
         values = {"clinician": CLINICIAN}
-        for event in map(json.loads, done.stdout.splitlines()):
+        for event in map(json.loads, printed.splitlines()):
             self.say(f"   {event['at']:6.2f}  {_plain(event, said[1].end_s, prompts.sentences, values)}")
-        heard = f"   The microphone heard {microphone}\n   The speaker played {speaker}"
-        self.say(heard)
+        if self.stays:
+            self.say(f"   The microphone heard {microphone}\n   The speaker played {speaker}")
 
     def _with_own_voice(self) -> None:
         self.say(f"\n3. The device asks for the name you use. Here it is kept as “{FIRST}”.")
-        self._onebreath("enrol", "--name", FIRST, "--home", str(self.home), quiet=False)
+        programs.show(("enrol", "--name", FIRST, "--home", str(self.home)), self._environment())
+        # The reader comes right after; at home a record waits a little, so that it can be taken back.
+        (self.home / "settings.toml").write_text("hold_s = 0\n")
         self.say("\n4. Say the name whenever you like, then a line if you like. Ctrl-C when you are done.")
-        listening = subprocess.Popen([*_COMMAND, "listen", "--home", str(self.home)], env=self._environment())
-        try:
-            listening.wait()
-        except KeyboardInterrupt:
-            listening.send_signal(signal.SIGINT)
-            listening.wait(20)
+        with suppress(KeyboardInterrupt):
+            programs.show(("listen", "--home", str(self.home)), self._environment())
 
     @contextmanager
     def _server(self) -> Iterator[str]:
         self.say(f"1. A server with an empty database, and {CLINICIAN}, whose keys are made here")
-        database = str(self.folder / "server.db")
-        self._show(
-            self._onebreath("clinician", "add", "--name", CLINICIAN, "--database", database).stdout, first=1
-        )
-        port = self.folder / "server.log"
-        with port.open("w") as log:
-            server = subprocess.Popen(
-                [*_COMMAND, "serve", "--port", "0", "--database", database],
-                stdout=log, stderr=subprocess.STDOUT, env=self._environment(),
-            )  # fmt: skip
-            try:
-                yield _address(server, port)
-            finally:
-                server.terminate()
-                server.wait(10)
+        database = self.folder / "server.db"
+        added = self._onebreath("clinician", "add", "--name", CLINICIAN, "--database", str(database))
+        self._show(added, first=1)
+        server = programs.serve(database, self.folder / "server.log", self._environment())
+        done = False
+        try:
+            yield server.address
+            done = True
+        finally:
+            if self.stays and done:
+                self._tell_how_to_go_on(server)
+            else:
+                server.stop()
 
-    def _onebreath(
-        self, *arguments: str, stdin: str = "", quiet: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*_COMMAND, *arguments],
-            input=stdin if quiet else None, text=True, capture_output=quiet, env=self._environment(),
-            check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise OnebreathError(
-                f"`onebreath {arguments[0]}` ended with {done.returncode}: {done.stderr or ''}".strip(),
-                f"Everything it made is in {self.folder}.",
-            )
-        return done
+    def _tell_how_to_go_on(self, server: programs.Server) -> None:
+        environment = self._environment()
+        self.say(f"The server goes on at {server.address} until you type: kill {server.pid}")
+        self.say("To look around with the same keys, type:")
+        for name in ("ONEBREATH_PASSPHRASE", "ONEBREATH_KEY_FILE"):
+            self.say(f"   export {name}={environment[name]}")
+        self.say(f"   onebreath read --server {server.address} --all")
+        self.say(f"   onebreath check --home {self.home}")
 
-    def _environment(self) -> dict[str, str]:
+    def _onebreath(self, *arguments: str, stdin: str = "") -> str:
+        try:
+            return programs.run(arguments, self._environment(), stdin)
+        except programs.ProgramError as error:
+            raise OnebreathError(error.cause, f"Everything it made is in {self.folder}.") from error
+
+    def _environment(self) -> Mapping[str, str]:
         passphrase = self.folder / "passphrase"
         if not passphrase.exists():
-            passphrase.write_text(secrets.token_urlsafe(18))
+            write_private(passphrase, secrets.token_urlsafe(18).encode())
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("ONEBREATH_") or name == "ONEBREATH_MODELS"
+        }
         return {
-            **os.environ,
+            **inherited,
             "ONEBREATH_PASSPHRASE": passphrase.read_text(),
             "ONEBREATH_KEY_FILE": str(self.folder / "clinician.key.json"),
             "COLUMNS": str(shutil.get_terminal_size((110, 24)).columns),
@@ -173,14 +172,11 @@ class Demo:
             self.say(f"   {shown}")
 
 
-_COMMAND: Final = (sys.executable, "-m", "voice")
-
-
 def demonstrate(say: Say, *, mic: bool, keep: bool) -> None:
-    """Run the demo in a fresh folder, which is removed afterwards unless `keep`."""
+    """Run the demo in a fresh folder, and leave nothing of it, unless `keep` or something went wrong."""
     folder = Path(tempfile.mkdtemp(prefix="onebreath-demo-"))
     try:
-        Demo(folder, say).run(mic=mic)
+        Demo(folder, say, keep).run(mic=mic)
     except BaseException:
         keep = True
         raise
@@ -218,24 +214,3 @@ _PLAIN: Final = {
     "listening": "listens",
     "closed": "is done, and listens again",
 }
-
-
-def _address(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Where the server listens, read from what it prints; waits until it answers."""
-    for _ in range(200):
-        for word in log.read_text().split():
-            address = word.rstrip("/.,")
-            if address.startswith("http://127.0.0.1:"):
-                try:
-                    if httpx.get(f"{address}/health").status_code == 200:
-                        return address
-                except httpx.HTTPError:
-                    pass
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise OnebreathError(f"The server did not start: {log.read_text().strip()}", "")
-
-
-def _write(path: Path, clip: Clip) -> None:
-    soundfile.write(str(path), clip.samples, clip.rate)

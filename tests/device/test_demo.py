@@ -1,0 +1,168 @@
+"""`onebreath demo`: the whole product once, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from voice.adapters import programs
+from voice.adapters.programs import ProgramError
+from voice.adapters.resources import checkout
+from voice.adapters.voices import PEOPLE, Speaker, speak, write_clip
+from voice.assemble_demo import Demo, demonstrate
+from voice.audio import RATE, Clip, level_db
+from voice.errors import AudioError, OnebreathError
+from voice.scene import Said, scene
+
+SHOWN = (
+    "1. A server",
+    "2. Dr Okafor makes a pairing link",
+    "now paired with Dr Okafor",
+    "3. Five synthetic voices",
+    "“grumbletron”",
+    "4. A scene",
+    "heard “the foreman”",
+    "a soft tone",
+    "played the client's own phrase",
+    "said: One line for Dr Okafor",
+    "waits for a line",
+    "the line, as text:",
+    "sealed record",
+    "said: Saved.",
+    "6. Dr Okafor reads the queue",
+    "The server goes on at http://127.0.0.1:",
+)
+"""What a person sees, in order."""
+
+
+def test_a_scene_is_its_utterances_where_they_belong_over_a_quiet_room() -> None:
+    tone = Clip((np.sin(np.arange(RATE) / 3) * 8_000).astype(np.int16))
+    made = scene([Said(1.0, tone), Said(2.5, tone)], 4.0)
+    assert made.seconds == 4.0
+    assert Said(1.0, tone).end_s == 2.0
+    assert -75 < level_db(made.samples[: RATE // 2]) < -60
+    for at in (1.0, 2.5):
+        first = round(at * RATE)
+        heard = made.samples[first : first + RATE].astype(int) - tone.samples
+        assert np.abs(heard).max() < 80
+    np.testing.assert_array_equal(scene([], 1.0).samples, scene([], 1.0).samples)
+
+
+def test_utterances_that_overlap_add_up_and_loud_ones_are_clipped_not_wrapped() -> None:
+    loud = Clip(np.full(RATE, 30_000, np.int16))
+    made = scene([Said(0.0, loud), Said(0.5, loud)], 2.0).samples
+    assert made[RATE // 2 + 10 : RATE - 10].min() == 32_767
+
+
+def test_nothing_is_left_of_a_demo_that_went_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+
+    def run(demo: Demo, *, mic: bool) -> None:
+        folders.append(demo.folder)
+        (demo.folder / "made").write_text("something")
+
+    monkeypatch.setattr(Demo, "run", run)
+    said: list[str] = []
+    demonstrate(said.append, mic=False, keep=False)
+    assert not folders[0].exists()
+    assert said == []
+
+
+def test_what_a_failed_demo_made_is_kept_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    def run(arguments: tuple[str, ...], environment: object, stdin: str = "") -> str:
+        raise ProgramError("`onebreath clinician` ended with exit code 1. Error: no.")
+
+    monkeypatch.setattr(programs, "run", run)
+    with pytest.raises(OnebreathError, match="Error: no") as failed:
+        demonstrate(said.append, mic=False, keep=False)
+    folder = Path(said[-1].removeprefix("Kept in "))
+    assert folder.is_dir()
+    assert str(folder) in failed.value.remedy
+    assert (folder / "passphrase").stat().st_mode & 0o077 == 0
+    (folder / "passphrase").unlink()
+    folder.rmdir()
+
+
+def test_the_demo_does_not_touch_the_users_own_device_or_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEBREATH_DATABASE", "postgresql://the.real/one")
+    monkeypatch.setenv("ONEBREATH_HOME", "/the/real/home")
+    monkeypatch.setenv("ONEBREATH_MODELS", "/models")
+    environment = Demo(tmp_path, print)._environment()
+    ours = {name for name in environment if name.startswith("ONEBREATH_")}
+    assert ours == {"ONEBREATH_PASSPHRASE", "ONEBREATH_KEY_FILE", "ONEBREATH_MODELS"}
+
+
+def test_a_program_that_fails_says_why() -> None:
+    with pytest.raises(ProgramError, match=r"`onebreath replay` ended with exit code 1\. .*no file"):
+        programs.run(("replay", "nowhere.wav"), os.environ)
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "server.db").write_text("not a database " * 100)
+    with pytest.raises(ProgramError, match="did not start"):
+        programs.serve(tmp_path / "server.db", tmp_path / "log", os.environ)
+
+
+def test_a_voice_that_is_not_installed_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    for engine in ("espeak-ng", "flite"):
+        with pytest.raises(AudioError, match=f"{engine} is not installed.*apt-get install {engine}"):
+            speak("hello", Speaker(engine, "slt"))
+
+
+def test_a_clip_that_cannot_be_written_is_an_error_for_a_person(tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="cannot be written"):
+        write_clip(tmp_path / "no folder" / "a.wav", Clip(np.zeros(10, np.int16)))
+
+
+@pytest.mark.speech
+@pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.voice)
+def test_every_synthetic_person_speaks_at_arms_length(person: Speaker) -> None:
+    clip = speak("the foreman", person)
+    assert clip.rate == RATE
+    assert 0.4 < clip.seconds < 1.5
+    assert 10_000 < np.abs(clip.samples.astype(int)).max() <= 12_000
+    assert np.abs(clip.samples[:400].astype(int)).max() > 20, "no silence before it"
+
+
+@pytest.mark.speech
+def test_the_whole_product_is_shown_and_kept_when_asked(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "voice", "demo", "--keep"],
+        env={**os.environ, "TMPDIR": str(tmp_path)}, cwd=checkout(),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    text = done.stdout
+    server = re.search(r"goes on at (\S+) until you type: kill (\d+)", text)
+    assert server is not None, text + done.stderr
+    try:
+        assert httpx.get(f"{server[1]}/health", trust_env=False).status_code == 200
+    finally:
+        os.kill(int(server[2]), signal.SIGTERM)
+    assert done.returncode == 0
+    places = [text.find(piece) for piece in SHOWN]
+    assert -1 not in places, SHOWN[places.index(-1)]
+    assert places == sorted(places)
+    assert text.count("heard “") == 1, "ordinary talk is not a name"
+    late = re.search(r"heard “the foreman” \([\w-]+\), (-?\d\.\d\d) s after the name ended", text)
+    assert late is not None
+    assert float(late[1]) <= 0.4
+
+    line = re.search(r"the line, as text: (\w+(?: \w+)+)", text)
+    assert line is not None
+    (folder,) = tmp_path.glob("onebreath-demo-*")
+    kept = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(kept) > 20
+    assert not [path for path in kept if line[1].encode() in path.read_bytes()], "the line is only sealed"
