@@ -12,6 +12,7 @@ from voice.adapters import recognisers, word_evidence
 from voice.adapters.bank import bank
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
+from voice.adapters.dumps import forbid_dumps
 from voice.adapters.embedding import SpeechEmbedder
 from voice.adapters.identity import load_pairing
 from voice.adapters.preferences import FilePreferences
@@ -49,6 +50,7 @@ def device(
 
     Raises OnebreathError for whatever in `home` or on this machine keeps it from working.
     """
+    forbid_dumps()
     settings = settings_of(home, rehearse=rehearse)
     box = CardBox(home)
     cards, damaged = box.load()

@@ -176,11 +176,12 @@ def test_a_take_unlike_the_others_is_asked_for_again() -> None:
 
 
 def test_a_client_who_never_says_it_alike_is_not_kept_forever() -> None:
-    answers = with_answers(different=[mark(40 + turn) for turn in range(60)])
+    anything = [mark(40 + turn) for turn in range(60)]
+    answers = with_answers(again=[mark(NAME), *anything], different=anything[::-1])
     session = Session(answers, patience_s=3_000.0)
     led = session.lead(4)
     assert len(led.takes) == 4
-    assert session.prompts.count("enrol.different") <= 4
+    assert 1 <= session.prompts.count("enrol.different") <= 4
 
 
 def test_again_records_the_phrase_once_more() -> None:
