@@ -4,7 +4,7 @@ What must not live elsewhere: what the device says or does in answer to anything
 sound, clocks, threads, files. Time is an argument, in seconds of audio.
 
     resting -> listening -> (name) -> cue tone, a window for "not now" -> phrase -> asking -> waiting
-            -> capturing -> saving -> closing -> listening
+            -> capturing -> transcribing -> saving -> closing -> listening
 
 Decisions:
 - A hearing cancelled before the phrase ("not now", "stop", "delete that") is not saved: it may have been a
@@ -97,7 +97,7 @@ TABLE: Final[Mapping[tuple[Phase, type[e.Event]], Handler]] = {
     (Phase.CAPTURING, e.SpeechStarted): line_goes_on,
     (Phase.CAPTURING, e.SpeechEnded): line_pauses,
     (Phase.CAPTURING, e.Tick): capturing_tick,
-    (Phase.SAVING, e.LineReady): line_ready,
+    (Phase.TRANSCRIBING, e.LineReady): line_ready,
     (Phase.SAVING, e.Saved): saved,
     (Phase.SAVING, e.NotSaved): not_saved,
     (Phase.CLOSING, e.PlaybackEnded): closed,

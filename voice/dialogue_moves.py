@@ -75,7 +75,7 @@ def keep(
 
 
 def finish_line(state: State, now: float) -> Result:
-    return enter(state, Phase.SAVING, now), (e.FinishLine(),)
+    return enter(state, Phase.TRANSCRIBING, now), (e.FinishLine(),)
 
 
 def breathe(state: State, now: float) -> Result:

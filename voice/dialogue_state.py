@@ -26,6 +26,7 @@ class Phase(StrEnum):
     WAITING = "waiting"
     REMINDING = "reminding"
     CAPTURING = "capturing"
+    TRANSCRIBING = "transcribing"
     SAVING = "saving"
     CLOSING = "closing"
 

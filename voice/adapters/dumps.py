@@ -12,5 +12,6 @@ PR_SET_DUMPABLE: Final = 4
 
 def forbid_dumps() -> None:
     """From now on this process leaves no core file, and its children none by their limit."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
