@@ -164,6 +164,7 @@ def test_S16_there_is_no_deeper_place_in_the_dialogue() -> None:
         "waiting",
         "reminding",
         "capturing",
+        "transcribing",
         "saving",
         "closing",
     }
