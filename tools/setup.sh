@@ -26,6 +26,9 @@ if ! command -v "$python" >/dev/null || ! "$python" -c 'import sys; sys.exit(sys
   echo "Onebreath needs Python 3.11 or newer, and $python is not. Set PYTHON to one that is: make PYTHON=/path/to/python3.11" >&2
   exit 1
 fi
+if [ "$(uname -m)" = aarch64 ] && "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))'; then
+  needed+=(build-essential python3-dev) # pocketsphinx has no wheel for this pair and is compiled
+fi
 "$python" -c 'import ensurepip, venv' 2>/dev/null || needed+=(python3-venv)
 
 if command -v dpkg-query >/dev/null; then
