@@ -18,7 +18,7 @@ from voice.adapters.identity import load_pairing
 from voice.adapters.preferences import FilePreferences
 from voice.adapters.prompts import load_wording
 from voice.adapters.records import DeviceRecords
-from voice.adapters.rehearsal import RehearsalRecords
+from voice.adapters.rehearsal import RehearsalPreferences, RehearsalRecords
 from voice.adapters.settings_file import load_settings
 from voice.adapters.synthesiser import CachedSynthesiser
 from voice.adapters.vad import SileroActivity
@@ -73,7 +73,7 @@ def device(
             wording=load_wording(settings.language),
             cards=box,
             records=records,
-            preferences=FilePreferences(home),
+            preferences=RehearsalPreferences() if rehearse else FilePreferences(home),
             clock=SystemClock(),
             observer=observer,
             settings=settings,

@@ -16,6 +16,8 @@ from voice.adapters.identity import load_pairing
 from voice.adapters.portaudio import sound_devices
 from voice.adapters.prompts import load_wording
 from voice.adapters.recovery import open_store
+from voice.adapters.settings_file import NAME as SETTINGS_FILE
+from voice.adapters.settings_file import load_settings
 from voice.adapters.store import NAME as OUTBOX_FILE
 from voice.adapters.store import InUseError
 from voice.adapters.synthesiser import CachedSynthesiser
@@ -53,6 +55,7 @@ def look(home: Path) -> tuple[list[Finding], list[Card]]:
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("parts", parts),
         ("pairing", lambda: _pairing(home)),
+        ("settings", lambda: _settings(home)),
         ("words", lambda: _words(home)),
         ("prompts", lambda: _prompts(home)),
         ("records", lambda: _records(home)),
@@ -84,6 +87,12 @@ def _pairing(home: Path) -> Finding:
     if pairing is None:
         return Finding("pairing", False, "not paired", "onebreath pair LINK, with the clinician's link")
     return Finding("pairing", True, f"paired with {pairing.name}")
+
+
+def _settings(home: Path) -> Finding:
+    load_settings(home)
+    path = home / SETTINGS_FILE
+    return Finding("settings", True, str(path) if path.exists() else f"as they came; {path} can change them")
 
 
 def _words(home: Path) -> Finding:

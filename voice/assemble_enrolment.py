@@ -21,7 +21,7 @@ from voice.adapters.vad import SileroActivity
 from voice.audio import Clip, level_db
 from voice.card import Card, clean_name
 from voice.enrolling import Enrolling, Led
-from voice.enrolment import Problem, Take, odd_one_out, refuse_name, voiceprint
+from voice.enrolment import Problem, Take, clipped, odd_one_out, refuse_name, voiceprint
 from voice.errors import AudioError, EnrolmentError
 from voice.ports import Microphone, Player
 from voice.speaking import Speaking
@@ -150,6 +150,11 @@ def _phrase(path: Path) -> Clip:
         )
     if level_db(clip.samples) < -60.0:
         raise AudioError(f"Nothing can be heard in {path.name}.", "Record the phrase again.")
+    if clipped(clip.samples):
+        raise AudioError(
+            f"{path.name} is clipped: it was recorded too loud.",
+            "Record the phrase again, a little further from the microphone.",
+        )
     return clip
 
 

@@ -167,7 +167,7 @@ def examine(samples: Samples, probabilities: Sequence[float], *, edges_matter: b
     voiced = samples[round(start * RATE) : round(end * RATE)]
     if level_db(voiced) < QUIETEST_DB:
         return Problem.TOO_QUIET
-    if float(np.mean(np.abs(voiced.astype(np.int32)) >= 32_700)) > CLIPPED_SHARE:
+    if clipped(voiced):
         return Problem.TOO_LOUD
     if end - start < SHORTEST_S:
         return Problem.TOO_SHORT
@@ -176,6 +176,11 @@ def examine(samples: Samples, probabilities: Sequence[float], *, edges_matter: b
     if edges_matter and (start < EDGE_S or end > len(samples) / RATE - EDGE_S):
         return Problem.CUT_OFF
     return Span(start, end)
+
+
+def clipped(samples: Samples) -> bool:
+    """Whether so much of it is at full scale that it was recorded too loud."""
+    return float(np.mean(np.abs(samples.astype(np.int32)) >= 32_700)) > CLIPPED_SHARE
 
 
 def _utterance(spoken: np.ndarray[tuple[int], np.dtype[np.intp]], probabilities: Floats) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from voice.adapters.cards import CardBox
 from voice.adapters.recovery import open_store
 from voice.assemble_check import Finding, ready
 
-SUBJECTS = ["parts", "pairing", "words", "prompts", "records", "storage", "sound"]
+SUBJECTS = ["parts", "pairing", "settings", "words", "prompts", "records", "storage", "sound"]
 
 
 def check(home: Path, *more: str) -> Result:
@@ -50,6 +50,7 @@ def test_the_checks_are_all_there_in_json(tmp_path: Path) -> None:
     checks = said["checks"]
     assert isinstance(checks, dict)
     assert list(checks) == SUBJECTS
+    assert str(tmp_path / "home" / "settings.toml") in checks["settings"]["state"]
     assert said["ready"] is False
     assert said["parts"] == []
     assert all(finding["ok"] or finding["remedy"] for finding in checks.values())
@@ -109,8 +110,8 @@ def test_what_waits_to_be_sent_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "subject"),
     [
-        ("settings.toml", "pace = ", "prompts"),
-        ("settings.toml", 'pace = "frantic"', "prompts"),
+        ("settings.toml", "pace = ", "settings"),
+        ("settings.toml", 'pace = "frantic"', "settings"),
         ("pairing.json", "{", "pairing"),
         ("settings.toml", 'language = "tlh"', "prompts"),
     ],

@@ -126,13 +126,24 @@ def test_a_phrase_alone_needs_a_name_that_was_taught(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "level", "reason"), [(20.0, 2_000.0, "20 s long"), (2.0, 0.0, "Nothing can be heard")]
+    ("seconds", "level", "reason"),
+    [
+        (20.0, 2_000.0, "20 s long"),
+        (2.0, 0.0, "Nothing can be heard"),
+    ],
 )
 def test_a_phrase_is_one_audible_breath(tmp_path: Path, seconds: float, level: float, reason: str) -> None:
     CardBox(tmp_path / "home").put(noise_card(NAME))
     phrase = wav(tmp_path / "phrase.wav", room(seconds, level))
     result = onebreath("enrol", "--name", NAME, "--phrase", phrase, "--home", tmp_path / "home")
     assert reason in refused(result, AudioError)
+
+
+def test_a_phrase_that_was_recorded_too_loud_is_not_taken(tmp_path: Path) -> None:
+    CardBox(tmp_path / "home").put(noise_card(NAME))
+    phrase = wav(tmp_path / "phrase.wav", np.sign(room(2.0, 2_000)).astype(np.int16) * np.int16(32_767))
+    result = onebreath("enrol", "--name", NAME, "--phrase", phrase, "--home", tmp_path / "home")
+    assert "is clipped" in refused(result, AudioError)
 
 
 def test_a_damaged_card_is_said_and_replace_is_the_way_out(tmp_path: Path) -> None:

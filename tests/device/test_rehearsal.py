@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from voice.adapters.rehearsal import RehearsalRecords
+from voice.adapters.rehearsal import RehearsalPreferences, RehearsalRecords
 from voice.noticing import Noticing
 from voice.ports import Deletion, Standing
 from voice.transcript import Transcript, Word
@@ -58,3 +58,9 @@ def test_it_stands_as_with_a_clinician() -> None:
     records = RehearsalRecords()
     assert records.standing() is Standing.ACTIVE
     assert records.online() is True
+
+
+def test_no_volume_and_no_pace_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RehearsalPreferences().keep(4, 115)
+    assert not list(tmp_path.iterdir())

@@ -106,3 +106,14 @@ def test_a_cache_that_cannot_be_written_costs_only_the_caching(tmp_path: Path) -
     (tmp_path / "cache").write_text("a file where the folder should be")
     synthesiser, _ = counting(tmp_path)
     assert synthesiser.render("One.", "en", 150).seconds > 0.05
+
+
+def test_a_full_disk_is_said_at_once_because_the_engine_would_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthesiser, log = counting(tmp_path)
+    monkeypatch.setattr("voice.adapters.synthesiser.SENTENCE_BYTES", 1 << 60)
+    with pytest.raises(SynthesisError, match="No space left") as caught:
+        synthesiser.render("One.", "en", 150)
+    assert "Free some space" in caught.value.remedy
+    assert not log.exists()

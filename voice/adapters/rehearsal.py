@@ -57,3 +57,10 @@ class RehearsalRecords:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class RehearsalPreferences:
+    """A `ports.Preferences` that keeps nothing: what is said in a rehearsal sets no volume and no pace."""
+
+    def keep(self, volume: int, words_per_minute: int) -> None:
+        """Both hold until the end of this run."""

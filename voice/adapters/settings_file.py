@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Final
 
 from voice.settings import Settings, SettingsError, from_mapping
+
+NAME: Final = "settings.toml"
 
 
 def load_settings(home: Path) -> Settings:
     """What the file says, defaults otherwise. Raises SettingsError."""
-    path = home / "settings.toml"
+    path = home / NAME
     try:
         with path.open("rb") as file:
             return from_mapping(tomllib.load(file))

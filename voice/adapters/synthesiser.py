@@ -5,8 +5,11 @@ The cache holds allow-listed prompts only, with the clinician's name filled in; 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,9 @@ START_S: Final = 30.0
 
 SENTENCE_S: Final = 10.0
 """What each sentence may add."""
+
+SENTENCE_BYTES: Final = 300_000
+"""Room for one rendered sentence: 6 s at 22,050 Hz. espeak-ng never returns from a write to a full disk."""
 
 SILENT: Final = 200
 """Sample values up to this, at both ends of a rendering, are its padding."""
@@ -61,11 +67,18 @@ class CachedSynthesiser:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            _need_room(self._folder, len(absent))
             self._run(absent, language, words_per_minute, self._folder)
         except OSError as error:
             log.warning("renderings are not kept on disk: %s", error.strerror)
-            with tempfile.TemporaryDirectory(prefix="onebreath-") as scratch:
-                self._run(absent, language, words_per_minute, Path(scratch))
+            try:
+                with tempfile.TemporaryDirectory(prefix="onebreath-") as scratch:
+                    _need_room(Path(scratch), len(absent))
+                    self._run(absent, language, words_per_minute, Path(scratch))
+            except OSError as full:
+                raise SynthesisError(
+                    f"Speech could not be made: {full.strerror}.", "Free some space on this device."
+                ) from full
 
     def _path(self, text: str, language: str, words_per_minute: int) -> Path:
         key = f"{ENGINE}\n{language}\n{words_per_minute}\n{text}"
@@ -112,6 +125,12 @@ class CachedSynthesiser:
             return ": the engine did not answer in time"
         lines = done.stderr.strip().splitlines()
         return f": {lines[-1]}" if lines else ""
+
+
+def _need_room(folder: Path, sentences: int) -> None:
+    """Raise OSError where these would not fit."""
+    if shutil.disk_usage(folder).free < sentences * SENTENCE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _trimmed(samples: Samples) -> Samples:
