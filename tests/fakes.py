@@ -6,7 +6,7 @@ speaking, and higher values are names or commands, as `Rig.names` and `Rig.words
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -98,9 +98,13 @@ class FakeTranscriber:
 
 
 class FakeCommands:
-    """The command whose mark fills the utterance."""
+    """The command whose mark fills the utterance. `expected` holds what each utterance was awaited as."""
 
-    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
+    def __init__(self) -> None:
+        self.expected: list[set[Command]] = []
+
+    def recognise(self, samples: Samples, *, expecting: Collection[Command] = ()) -> Command | None:
+        self.expected.append(set(expecting))
         marks = {int(mark) for mark in np.unique(samples)} - {SILENCE}
         return COMMANDS.get(marks.pop()) if len(marks) == 1 else None
 
@@ -245,6 +249,7 @@ class Rig:
         self.transcriber = FakeTranscriber(self.log)
         self.synthesiser = FakeSynthesiser(self.log)
         self.cards = FakeCards()
+        self.commands = FakeCommands()
         self.records = FakeRecords(self.log)
         self.preferences = FakePreferences(self.log)
         self.observer = ListObserver(self.log)
@@ -257,7 +262,7 @@ class Rig:
             activity=FakeActivity(),
             spotter=self.spotter,
             transcriber=self.transcriber,
-            commands=FakeCommands(),
+            commands=self.commands,
             synthesiser=self.synthesiser,
             wording=load_wording("en"),
             cards=self.cards,

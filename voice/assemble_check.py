@@ -118,10 +118,19 @@ def _records(home: Path) -> Finding:
     try:
         with open_store(home) as store:
             waiting, aside = store.counts()
+            recovery = store.recovery
     except InUseError:
         return Finding("records", True, "in use by the device, which is listening now")
     state = f"{waiting} waiting to be sent"
-    return Finding("records", True, state + (f", {aside} set aside" if aside else ""))
+    state += f", {aside} set aside" if aside else ""
+    before = len(list(home.glob("outbox.damaged-*")))
+    if recovery is not None:
+        state += f". {recovery}"
+    elif before:
+        state += (
+            f". Damaged before: {before} (outbox.damaged-* in {home}); what is missing shows at the reader"
+        )
+    return Finding("records", True, state)
 
 
 def _storage(home: Path) -> Finding:

@@ -161,7 +161,9 @@ class Enrolling:
             self._play([phrase], self._settings.tail_s)
             self._say(Prompt("enrol.keep"))
             answer = self._record(TAKE_SILENCE_S, wait_s=KEEP_WAIT_S)
-            if not len(answer) or self._commands.recognise(answer, eager=True) is not Command.AGAIN:
+            expecting = frozenset({Command.AGAIN})
+            heard = self._commands.recognise(answer, expecting=expecting) if len(answer) else None
+            if heard is not Command.AGAIN:
                 break
         return phrase
 

@@ -24,6 +24,7 @@ from voice.ports import (
     Back,
     Block,
     Cards,
+    Command,
     CommandRecogniser,
     Dictation,
     Gap,
@@ -55,6 +56,9 @@ SETTLE_S: Final = 1.2
 
 LEAST_LINE_S: Final = 0.5
 """Speech shorter than this that gave no words was a cough or a door, not a line."""
+
+CANCELS: Final = frozenset({Command.STOP, Command.NOT_NOW})
+"""What is listened for in the moment before the phrase."""
 
 STANDING_BLOCKS: Final = 25
 """The standing is looked up every 2 s of audio."""
@@ -201,7 +205,8 @@ class Loop:
         if turn.alone and turn.seconds <= self._state.timing.command_s and self.phase in HEARS_COMMANDS:
             sound = self._ears.between(turn.start_s - AROUND_S, turn.end_s + AROUND_S)
             # In the moment to say "not now", an unheard "stop" costs more than one that was not said.
-            command = self._device.commands.recognise(sound, eager=self.phase is Phase.WINDOW)
+            expecting = CANCELS if self.phase is Phase.WINDOW else frozenset[Command]()
+            command = self._device.commands.recognise(sound, expecting=expecting)
             if command is not None:
                 self._report(reports.command(self._now, command))
                 self._happened(e.CommandHeard(command))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -172,10 +172,10 @@ class Transcriber(Protocol):
 class CommandRecogniser(Protocol):
     """Recognises the words that always work in one short utterance."""
 
-    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
+    def recognise(self, samples: Samples, *, expecting: Collection[Command] = ()) -> Command | None:
         """The command that this utterance, as a whole, is; None for anything else.
 
-        `eager`: rather hear a command that was not said than leave one unheard.
+        Those of `expecting` are rather heard once too often than left unheard.
         """
         ...
 

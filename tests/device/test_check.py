@@ -107,6 +107,15 @@ def test_what_waits_to_be_sent_is_counted(tmp_path: Path) -> None:
     assert records["state"] == "0 waiting to be sent"
 
 
+def test_a_damaged_outbox_is_said_when_it_is_found_and_afterwards(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    (tmp_path / "outbox.sqlite").write_bytes(b"garbage")
+    for words in ("The outbox was damaged", "Damaged before: 1"):
+        records = document(tmp_path)["checks"]["records"]  # type: ignore[index]
+        assert words in records["state"]
+        assert "outbox.damaged-" in records["state"]
+
+
 @pytest.mark.parametrize(
     ("file", "content", "subject"),
     [

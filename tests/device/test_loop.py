@@ -58,6 +58,14 @@ def test_not_now_in_the_window_keeps_the_phrase_unspoken_and_saves_nothing(rig: 
     assert rig.records.saved == []
 
 
+def test_only_words_that_cancel_are_listened_for_eagerly_and_only_in_the_window(rig: Rig) -> None:
+    """Heard eagerly, a cough would set the volume or mute the device."""
+    rig.hear(QUIET_ROOM, NAMED, (SILENCE, 0.6), said(Command.NOT_NOW), (SILENCE, 5.0))
+    assert rig.commands.expected == [{Command.STOP, Command.NOT_NOW}]
+    rig.hear(said(Command.LOUDER), (SILENCE, 5.0))
+    assert rig.commands.expected[1:] == [set()]
+
+
 def test_a_word_begun_in_the_window_is_waited_for(rig: Rig) -> None:
     rig.hear(QUIET_ROOM, NAMED, (SILENCE, 1.5), said(Command.STOP), (SILENCE, 5.0))
     assert "played" not in rig.events

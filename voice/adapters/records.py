@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import secrets
 import time
@@ -21,6 +22,8 @@ from voice.adapters.uplink import HttpUplink
 from voice.noticing import Noticing
 from voice.outbox import HOLD_S, DeviceState, Outbox, UnreachableError, Uplink
 from voice.ports import Deletion, Standing
+
+log = logging.getLogger(__name__)
 
 _STANDINGS: Final = {
     DeviceState.ACTIVE: Standing.ACTIVE,
@@ -54,6 +57,8 @@ class DeviceRecords:
         self._connect = connect
         self._with_courier = courier
         self._store = open_store(home)
+        if self._store.recovery is not None:
+            log.warning("%s", self._store.recovery)
         self._courier: Courier | None = None
         self._uplink: Uplink | None = None
         self._online = False

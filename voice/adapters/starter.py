@@ -7,6 +7,7 @@ Its lines are always marked rough. Settings by measurement on five read sentence
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import pocketsphinx
@@ -98,11 +99,21 @@ class StarterCommands:
             rule = f"#JSGF V1.0; grammar {grammar}; public <utterance> = {' | '.join(ways)};"
             self._decoder.add_jsgf_string(grammar, rule)
 
-    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
-        """The command that one short utterance is, int16 mono at 16 kHz; `eager` expects nothing else."""
+    def recognise(self, samples: Samples, *, expecting: Collection[Command] = ()) -> Command | None:
+        """The command that one short utterance is, int16 mono at 16 kHz.
+
+        What is `expecting` is looked for with commands alone in the grammar. Measured for "stop" and "not
+        now": 12 of 16 found in synthetic voices (3 otherwise), and 6 of 155 names and near-misses spoken by
+        people taken for one (0 otherwise).
+        """
         if not len(samples):
             return None
-        self._decoder.activate_search(EAGER if eager else CAREFUL)
+        if expecting and (command := self._decode(samples, EAGER)) in expecting:
+            return command
+        return self._decode(samples, CAREFUL)
+
+    def _decode(self, samples: Samples, grammar: str) -> Command | None:
+        self._decoder.activate_search(grammar)
         self._decoder.start_utt()
         self._decoder.process_raw(samples.tobytes(), False, False)
         self._decoder.end_utt()

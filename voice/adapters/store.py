@@ -59,6 +59,12 @@ class Recovery:
     salvaged: int
     last_sequence: int
 
+    def __str__(self) -> str:
+        """For the person who looks after the device; says nothing about any record."""
+        saved = "1 record was" if self.salvaged == 1 else f"{self.salvaged} records were"
+        aside = f" The damaged file is kept as {self.kept}." if self.kept else ""
+        return f"The outbox was damaged. {saved} saved from it; what is missing shows at the reader.{aside}"
+
 
 class InUseError(StorageError):
     """Another process has the outbox open: as a rule the device that is listening."""

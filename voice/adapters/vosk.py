@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -292,7 +292,11 @@ class VoskCommands:
         self._model = model
         self.commands = tuple(command for command in Command if all_known(command, model.knows))
 
-    def recognise(self, samples: Samples, *, eager: bool = False) -> Command | None:
-        """The command that one short utterance is, int16 mono, 16 kHz; `eager` leaves out its likenesses."""
-        heard = self._model.decode(samples, self.commands if eager else (*self.commands, *NEAR_COMMANDS))
-        return command_of(" ".join(word["word"] for word in heard))
+    def recognise(self, samples: Samples, *, expecting: Collection[Command] = ()) -> Command | None:
+        """The command that one short utterance is, int16 mono at 16 kHz."""
+        if expecting and (command := self._decode(samples, self.commands)) in expecting:
+            return command
+        return self._decode(samples, (*self.commands, *NEAR_COMMANDS))
+
+    def _decode(self, samples: Samples, phrases: Iterable[str]) -> Command | None:
+        return command_of(" ".join(word["word"] for word in self._model.decode(samples, phrases)))

@@ -21,7 +21,8 @@ from voice.commands.forecast import describe
 def command(home: Path | None, as_json: bool) -> int:
     """Say what this device has and what it lacks: parts and their forecasts, pairing, models, sound, storage.
 
-    Exit code 0 when it is ready to listen, 1 when something is missing.
+    Exit code 0 when nothing it needs is missing, 1 otherwise. Sound is looked at and not needed: the device
+    may be set up before its microphone is plugged in.
 
     \b
         onebreath check
