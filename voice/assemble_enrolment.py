@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+import numpy as np
+
 from voice import assemble
 from voice.adapters import recognisers, word_evidence
 from voice.adapters.bank import bank
@@ -61,11 +63,15 @@ def from_files(
     if not takes and before is None:
         raise EnrolmentError(f'"{name}" has no take yet.', "Give --take FILE three to five times.")
     maker = TakeMaker()
+    known = before.recordings if before else ()
     made: list[Take] = []
     recordings: list[Clip] = []
     left_out: list[str] = []
     for path in takes:
         clip = read_clip(path)
+        if any(np.array_equal(clip.samples, other.samples) for other in (*known, *recordings)):
+            left_out.append(f"{path.name} was left out: this recording is among the takes already.")
+            continue
         take = maker.make(clip.samples)
         if isinstance(take, Problem):
             left_out.append(f"{path.name} was left out: {REASONS[take]}.")

@@ -31,8 +31,8 @@ LEAD_BLOCKS: Final = 14
 HOLD_BLOCKS: Final = 8
 """Blocks after speech that are still embedded: 0.64 s, the end of the name and the end of its window."""
 
-PEAK_BLOCKS: Final = 2
-"""Blocks without a better score after which a peak is a peak: 160 ms."""
+PEAK_BLOCKS: Final = 1
+"""Blocks without a better score after which a peak is a peak: 80 ms."""
 
 REST_S: Final = 1.0
 """After a hearing, no other one for this long: the end of one name is not the beginning of the next."""

@@ -15,6 +15,7 @@ from tests.device.card_rig import noise_card
 from tests.device.hearing_rig import TEACHERS, said
 from voice import cli
 from voice.adapters.cards import CardBox
+from voice.adapters.voices import write_clip
 from voice.audio import RATE, Samples
 from voice.errors import AudioError, EnrolmentError, OnebreathError, StorageError
 
@@ -195,7 +196,7 @@ def test_a_name_is_taught_from_files_and_says_what_to_expect(tmp_path: Path) -> 
     assert card.phrase is not None
     assert len(card.recordings) == 4
 
-    more = onebreath("enrol", "--name", NAME, *takes(tmp_path, people=1), "--quiet-part", "--home", home)
+    more = onebreath("enrol", "--name", NAME, *takes(tmp_path, people=5)[-2:], "--quiet-part", "--home", home)
     assert more.exit_code == 0, more.output
     (card,), _ = CardBox(home).load()
     assert len(card.takes) == 5
@@ -247,3 +248,14 @@ def test_an_enrolment_that_fails_leaves_the_card_before(tmp_path: Path) -> None:
     silent = wav(tmp_path / "silent.wav", room(2.0))
     refused(onebreath("enrol", "--name", NAME, "--take", silent, "--replace", "--home", home), EnrolmentError)
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_the_same_recording_twice_is_one_take(tmp_path: Path) -> None:
+    """Copies agree with each other perfectly, and would promise what the name does not hold."""
+    home = tmp_path / "home"
+    card = noise_card(NAME)
+    CardBox(home).put(card)
+    again = tmp_path / "again.wav"
+    write_clip(again, card.recordings[0])
+    result = onebreath("enrol", "--name", NAME, "--take", again, "--home", home)
+    assert "among the takes already" in refused(result, EnrolmentError)

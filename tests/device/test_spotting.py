@@ -16,6 +16,7 @@ from voice.spotting import (
     HOLD_BLOCKS,
     LEAD_BLOCKS,
     MEMORY_BLOCKS,
+    PEAK_BLOCKS,
     REST_S,
     VETO,
     Decision,
@@ -56,7 +57,7 @@ def test_a_name_is_heard_once_when_its_score_has_passed_its_peak() -> None:
     assert hearing.evidence is Evidence.OWN_VOICE
     assert hearing.score == 6
     assert hearing.name_end_s == pytest.approx(4 * BLOCK_S)
-    assert hearing.decided_s == pytest.approx(6 * BLOCK_S)
+    assert hearing.decided_s == pytest.approx((4 + PEAK_BLOCKS) * BLOCK_S)
 
 
 def test_what_stays_below_the_threshold_is_not_heard() -> None:
@@ -79,7 +80,7 @@ def test_a_score_that_goes_on_rising_is_heard_at_its_top() -> None:
 
 def test_after_a_hearing_there_is_rest_and_then_the_next_name() -> None:
     decision = Decision([known(FOREMAN)])
-    scores = [5, 1, 1, *([5] * (REST_BLOCKS - 1)), 1, 1, 1]
+    scores = [5, *([1] * PEAK_BLOCKS), *([5] * (REST_BLOCKS - 1)), 1, 1, 1]
     assert len(decide(decision, scores)) == 1
     assert len(decide(decision, [5, 1, 1], first=len(scores) + REST_BLOCKS)) == 1
 
