@@ -6,7 +6,6 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Protocol
 
@@ -47,13 +46,6 @@ class Pacing(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
         ...
-
-
-@dataclass(frozen=True)
-class _Overflow:
-    """`samples` at 16 kHz that could not be kept."""
-
-    samples: int
 
 
 class CardMicrophone:

@@ -91,11 +91,6 @@ class DeviceRecords:
         """What opening found damaged and mended; None when all was well."""
         return self._store.recovery
 
-    @property
-    def courier_state(self) -> CourierState | None:
-        """What the courier last saw; None without one."""
-        return None if self._courier is None else self._courier.state
-
     def close(self) -> None:
         """Stop the courier and give the outbox back. What waits goes out at the next start."""
         if self._courier is not None:
