@@ -49,6 +49,9 @@ OWN_SHARE: Final = 0.45
 OWN_LIMIT: Final = 0.7
 """And at most this share of it, so that the client's own way of saying the name is found."""
 
+TALK_MARGIN: Final = 0.2
+"""The threshold lies at least this far above the client's ordinary talk."""
+
 TALK_HOURS_A_WEEK: Final = 20.0
 """Speech within earshot in an ordinary home, television included, that the forecast reckons with."""
 
@@ -206,8 +209,14 @@ def odd_one_out(takes: Sequence[Take], space: Space) -> int | None:
     return worst if unlike else None
 
 
-def voiceprint(part: str, takes: Sequence[Take], bank: Bank) -> tuple[Voiceprint, Forecast]:
-    """What own-voice evidence needs to hear `part`, its threshold set against the bank of negatives."""
+def voiceprint(
+    part: str, takes: Sequence[Take], bank: Bank, talk: Sequence[Embeddings] = ()
+) -> tuple[Voiceprint, Forecast]:
+    """What own-voice evidence needs to hear `part`, its threshold set against the bank of negatives.
+
+    `talk`: embeddings of the client's ordinary talk, each of shape (frames, 96), kept with consent; the
+    threshold lies above it as far as the client's own way of saying the name allows.
+    """
     if not takes:
         raise EnrolmentError(
             f'"{part}" has no take yet.', "Record the name three to five times, or give --take FILE."
@@ -218,7 +227,8 @@ def voiceprint(part: str, takes: Sequence[Take], bank: Bank) -> tuple[Voiceprint
     usual, spread = lowest.mean(axis=0), lowest.std(axis=0)
     negatives = np.sort(combine(lowest, usual, spread))[::-1]
     own = _own_scores(takes, placed, usual, spread, bank.space)
-    threshold = _threshold(negatives, own)
+    home = [combine(cost, usual, spread).max() for cost in align(placed, [bank.space.place(t) for t in talk])]
+    threshold = _threshold(negatives, own, max(home, default=0.0))
     accepts_an_hour = _tail(negatives, threshold) / bank.hours
     found = None if len(own) < 2 else 10.0 * (np.sum(own >= threshold) + 1) / (len(own) + 1.5)
     forecast = Forecast(
@@ -269,9 +279,12 @@ def _own_scores(
     return np.array(scores, np.float32)
 
 
-def _threshold(negatives: Floats, own: Floats) -> float:
-    """`negatives`: scores of the bank's stretches, highest first. `own`: scores of the takes."""
-    threshold = max(LEAST_THRESHOLD, float(negatives[min(BANK_ACCEPTS, len(negatives)) - 1]))
+def _threshold(negatives: Floats, own: Floats, home: float) -> float:
+    """`negatives`: scores of the bank's stretches, highest first. `own`: scores of the takes. `home`: the
+    highest score in the client's ordinary talk."""
+    threshold = max(
+        LEAST_THRESHOLD, float(negatives[min(BANK_ACCEPTS, len(negatives)) - 1]), home + TALK_MARGIN
+    )
     if not len(own):
         return threshold
     usual = float(np.median(own))
