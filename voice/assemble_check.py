@@ -11,6 +11,7 @@ from typing import Final
 
 from voice import assemble
 from voice.adapters import recognisers
+from voice.adapters.bank import bank
 from voice.adapters.cards import CardBox, CardDamagedError
 from voice.adapters.identity import load_pairing
 from voice.adapters.portaudio import sound_devices
@@ -23,6 +24,7 @@ from voice.adapters.store import InUseError
 from voice.adapters.synthesiser import CachedSynthesiser
 from voice.card import Card
 from voice.errors import OnebreathError
+from voice.likeness import Likeness, confusions
 
 LEAST_FREE_MB: Final = 50
 
@@ -63,6 +65,11 @@ def look(home: Path) -> tuple[list[Finding], list[Card]]:
         ("sound", _sound),
     ]
     return [_guarded(subject, finding) for subject, finding in looks], cards
+
+
+def alike(cards: Sequence[Card]) -> dict[str, list[Likeness]]:
+    """For each part by name, what it is taken for and what is taken for it."""
+    return {card.name: confusions(card, cards, bank().space) if len(cards) > 1 else [] for card in cards}
 
 
 def _guarded(subject: str, finding: Callable[[], Finding]) -> Finding:

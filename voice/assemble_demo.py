@@ -112,7 +112,8 @@ class Demo:
 
     def _with_own_voice(self) -> None:
         self.say(f"\n3. The device asks for the name you use. Here it is kept as “{FIRST}”.")
-        programs.show(("enrol", "--name", FIRST, "--home", str(self.home)), self._environment())
+        asked = ("enrol", "--name", FIRST, "--no-audition", "--home", str(self.home))
+        programs.show(asked, self._environment())
         # The reader comes right after; at home a record waits a little, so that it can be taken back.
         (self.home / "settings.toml").write_text("hold_s = 0\n")
         self.say("\n4. Say the name whenever you like, then a line if you like. Ctrl-C when you are done.")

@@ -5,164 +5,208 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
-
-import numpy as np
 
 from voice import assemble
 from voice.adapters import recognisers, word_evidence
 from voice.adapters.bank import bank
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
-from voice.adapters.files import read_clip
 from voice.adapters.microphone import CardMicrophone
 from voice.adapters.player import CardPlayer
 from voice.adapters.prompts import load_wording
+from voice.adapters.recorded import REASONS, Recorded, read_phrase
 from voice.adapters.takes import TakeMaker
 from voice.adapters.vad import SileroActivity
-from voice.audio import Clip, level_db
+from voice.audio import Clip
+from voice.audition import Agreement, Refusal
 from voice.card import Card, clean_name
-from voice.enrolling import Enrolling, Led
-from voice.enrolment import Problem, Take, clipped, odd_one_out, refuse_name, voiceprint
+from voice.consent import SpokenConsent
+from voice.enrolling import Enrolling
+from voice.enrolment import Problem
 from voice.errors import AudioError, EnrolmentError
+from voice.leading import Leading
+from voice.likeness import Likeness, confusions
+from voice.naming import NameRefusedError, refuse_name
 from voice.ports import Microphone, Player
+from voice.revising import Brought, Revised, revise
 from voice.speaking import Speaking
 
-T = TypeVar("T")
 
-LED_TAKES: Final = 4
-LONGEST_PHRASE_S: Final = 15.0
-MOST_TAKES: Final = 12
+@dataclass(frozen=True)
+class Asked:
+    """What is to be done. `replace`: start the part anew. `audition`: None leaves it to what there is: a led
+    enrolment has one, and True alone is an audition without new takes. `keep_talk`, `forget_talk`: consent
+    given, or taken back, on the client's behalf. `anyway`: keep the part whatever its forecast."""
 
-REASONS: Final = {
-    Problem.TOO_QUIET: "no speech can be heard in it",
-    Problem.TOO_LOUD: "it is clipped; record it a little further from the microphone",
-    Problem.TOO_SHORT: "the speech in it is shorter than a quarter of a second",
-    Problem.TOO_LONG: "the speech in it is longer than four seconds",
-    Problem.CUT_OFF: "it begins or ends in the middle of speech",
-    Problem.DIFFERENT: "it sounds unlike the others",
-}
+    name: str
+    replace: bool = False
+    quiet: bool = False
+    audition: bool | None = None
+    keep_talk: bool = False
+    forget_talk: bool = False
+    anyway: bool = False
+
+
+@dataclass(frozen=True)
+class Files:
+    """Recordings to enrol from."""
+
+    takes: Sequence[Path] = ()
+    phrase: Path | None = None
+    tries: Sequence[Path] = ()
+    talk: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
 class Enrolled:
-    """The card as kept, and what was left out of it and why, in words for a person."""
+    """The card, the one before it, and what is to be told. `kept`: False when its forecast speaks against a
+    new part; `keep_anyway` then keeps it all the same. `notes`: what was left out and why, in words.
+    `as_before`: the new takes were left out as a whole."""
 
     card: Card
-    left_out: tuple[str, ...] = ()
+    before: Card | None
+    kept: bool
+    refusal: Refusal | None
+    alike: tuple[Likeness, ...]
+    notes: tuple[str, ...] = ()
+    as_before: bool = False
 
 
-def from_files(
-    home: Path, name: str, takes: Sequence[Path], phrase: Path | None, *, replace_card: bool, quiet: bool
-) -> Enrolled:
+def from_files(home: Path, asked: Asked, files: Files) -> Enrolled:
     """Enrol from recordings. Raises EnrolmentError, AudioError, StorageError; the card before then stays."""
-    name = clean_name(name)
-    refuse_name(name)
+    asked = replace(asked, name=clean_name(asked.name))
+    refuse_name(asked.name)
     box = CardBox(home)
-    before = None if replace_card else box.get(name)
-    if not takes and before is None:
-        raise EnrolmentError(f'"{name}" has no take yet.', "Give --take FILE three to five times.")
-    maker = TakeMaker()
-    known = before.recordings if before else ()
-    made: list[Take] = []
-    recordings: list[Clip] = []
-    left_out: list[str] = []
-    for path in takes:
-        clip = read_clip(path)
-        if any(np.array_equal(clip.samples, other.samples) for other in (*known, *recordings)):
-            left_out.append(f"{path.name} was left out: this recording is among the takes already.")
-            continue
-        take = maker.make(clip.samples)
-        if isinstance(take, Problem):
-            left_out.append(f"{path.name} was left out: {REASONS[take]}.")
-        else:
-            made.append(take)
-            recordings.append(clip)
-    if takes and not made:
-        raise EnrolmentError(f"No take could be used. {' '.join(left_out)}", "Record the name again.")
-    sound = _phrase(phrase) if phrase is not None else None
-    enrolled = _keep(box, name, before, Led(tuple(made), tuple(recordings), sound), home, quiet=quiet)
-    return replace(enrolled, left_out=(*left_out, *enrolled.left_out))
+    before = None if asked.replace else box.get(asked.name)
+    if not files.takes and before is None:
+        raise _no_take(asked.name)
+    if asked.keep_talk and not files.talk:
+        raise EnrolmentError("There is no talk to keep.", "Give --talk FILE, or let the device ask by voice.")
+    reading = Recorded(before)
+    takes, recordings = reading.takes(files.takes)
+    brought = Brought(
+        takes=takes,
+        recordings=recordings,
+        phrase=read_phrase(files.phrase) if files.phrase is not None else None,
+        tries=reading.tries(files.tries),
+        talk=reading.talk(files.talk),
+        keep_talk=asked.keep_talk,
+        forget_talk=asked.forget_talk,
+        quiet=asked.quiet,
+        anyway=asked.anyway,
+    )
+    if asked.forget_talk and before is not None and not before.talk:
+        reading.notes.append("No talk was kept of this part.")
+    return _keep(home, box, asked.name, before, brought, reading.notes)
 
 
-def led(
-    home: Path, name: str, microphone: Microphone, player: Player, *, replace_card: bool, quiet: bool
-) -> Enrolled:
-    """Enrol with spoken prompts. Raises as `from_files`."""
-    name = clean_name(name)
-    refuse_name(name)
+def led(home: Path, asked: Asked, microphone: Microphone, player: Player) -> Enrolled:
+    """Enrol with spoken prompts. Raises as `from_files`; what a person should hear of it has been said."""
+    asked = replace(asked, name=clean_name(asked.name))
     box = CardBox(home)
-    before = None if replace_card else box.get(name)
+    before = None if asked.replace else box.get(asked.name)
+    if asked.audition and before is None:
+        raise _no_take(asked.name)
     settings = assemble.settings_of(home)
-    wording = load_wording(settings.language)
-    speaking = Speaking(assemble.synthesiser(home), wording, box, settings)
-    recognise = recognisers.commands(settings.language, assemble.model_path(settings))
-    activity = SileroActivity()
-    session = Enrolling(microphone, player, activity, speaking, recognise, TakeMaker(), settings)
-    return _keep(box, name, before, session.lead(LED_TAKES, bank().space), home, quiet=quiet)
-
-
-def led_by_card(
-    home: Path,
-    name: str,
-    device: str | int | None,
-    output: str | int | None,
-    *,
-    replace_card: bool,
-    quiet: bool,
-) -> Enrolled:
-    """`led` through the sound card."""
-    player = CardPlayer(output)
-    player.check()
-    microphone = CardMicrophone(device, SystemClock(), lambda: not player.playing())
+    speaking = Speaking(assemble.synthesiser(home), load_wording(settings.language), box, settings)
+    model = assemble.model_path(settings)
+    session = Enrolling(
+        Leading(microphone, player, SileroActivity(), speaking, settings),
+        recognisers.commands(settings.language, model),
+        TakeMaker(),
+        SpokenConsent(recognisers.transcriber(settings.language, model), settings.language),
+    )
     try:
-        return led(home, name, microphone, player, replace_card=replace_card, quiet=quiet)
+        refuse_name(asked.name)
+    except NameRefusedError as refused:
+        session.close(refused.prompt)
+        raise
+    ask = not asked.keep_talk
+    if asked.audition:
+        found = session.audition(ask=ask)
+    else:
+        found = session.lead(Agreement(bank()), audition=asked.audition is None, ask=ask)
+    brought = Brought(
+        takes=found.takes,
+        recordings=found.recordings,
+        phrase=found.phrase,
+        tries=found.tries,
+        talk=found.talk,
+        keep_talk=found.keep_talk or (asked.keep_talk and bool(found.talk)),
+        forget_talk=asked.forget_talk,
+        quiet=asked.quiet,
+        anyway=asked.anyway,
+    )
+    enrolled = _keep(home, box, asked.name, before, brought, [])
+    session.close(*_closing(enrolled))
+    return enrolled
+
+
+def led_by_card(home: Path, asked: Asked, device: str | int | None, output: str | int | None) -> Enrolled:
+    """`led` through the sound card."""
+    try:
+        player = CardPlayer(output)
+        player.check()
+        microphone = CardMicrophone(device, SystemClock(), lambda: not player.playing())
+    except AudioError:
+        refuse_name(clean_name(asked.name))
+        raise
+    try:
+        return led(home, asked, microphone, player)
     finally:
         microphone.close()
         player.close()
 
 
-def _keep(box: CardBox, name: str, before: Card | None, new: Led, home: Path, *, quiet: bool) -> Enrolled:
-    takes = ((*before.takes, *new.takes) if before else new.takes)[-MOST_TAKES:]
-    recordings = ((*before.recordings, *new.recordings) if before else new.recordings)[-MOST_TAKES:]
-    left_out: tuple[str, ...] = ()
-    odd = odd_one_out(takes, bank().space)
-    if odd is not None:
-        takes, recordings = (_without(takes, odd), _without(recordings, odd))
-        left_out = (f"Take {odd + 1} was left out: {REASONS[Problem.DIFFERENT]}.",)
-    known, forecast = voiceprint(name, takes, bank())
+def keep_anyway(home: Path, enrolled: Enrolled) -> Enrolled:
+    """Keep a part whose forecast speaks against it: the clinician decided so. Raises StorageError."""
+    card = replace(enrolled.card, anyway=True)
+    CardBox(home).put(card)
+    return replace(enrolled, card=card, kept=True)
+
+
+def _keep(
+    home: Path, box: CardBox, name: str, before: Card | None, brought: Brought, notes: Sequence[str]
+) -> Enrolled:
     settings = assemble.settings_of(home)
-    sounds = [clip.samples for clip in recordings]
-    card = Card(
-        name=name,
-        takes=takes,
-        recordings=recordings,
-        print=known,
-        forecast=forecast,
-        alias=word_evidence.alias(settings.language, name, sounds, assemble.model_path(settings)),
-        phrase=new.phrase or (before.phrase if before else None),
-        quiet=quiet or (before.quiet if before else False),
+
+    def alias(recordings: Sequence[Clip]) -> str | None:
+        sounds = [clip.samples for clip in recordings]
+        return word_evidence.alias(settings.language, name, sounds, assemble.model_path(settings))
+
+    revised = revise(name, before, brought, bank(), alias)
+    # What was learnt about a part that is there already stays; only a new one can still be called otherwise.
+    kept = before is not None or revised.refusal is None or revised.card.anyway
+    if kept:
+        box.put(revised.card)
+    others, _ = box.load()
+    alike = confusions(revised.card, others, bank().space)
+    told = (*notes, *_told(revised))
+    return Enrolled(
+        revised.card, before, kept, revised.refusal, tuple(alike), told, revised.worse is not None
     )
-    box.put(card)
-    return Enrolled(card, left_out)
 
 
-def _phrase(path: Path) -> Clip:
-    clip = read_clip(path)
-    if clip.seconds > LONGEST_PHRASE_S:
-        raise AudioError(
-            f"{path.name} is {clip.seconds:.0f} s long; a phrase is one breath.",
-            f"Give a recording of at most {LONGEST_PHRASE_S:.0f} s.",
+def _told(revised: Revised) -> list[str]:
+    told = []
+    if revised.odd is not None:
+        told.append(f"Take {revised.odd} was left out: {REASONS[Problem.DIFFERENT]}.")
+    if revised.worse is not None:
+        told.append(
+            f"The new takes were left out, since {revised.worse}. The name is heard as before; "
+            "to start anew with new takes, use --replace."
         )
-    if level_db(clip.samples) < -60.0:
-        raise AudioError(f"Nothing can be heard in {path.name}.", "Record the phrase again.")
-    if clipped(clip.samples):
-        raise AudioError(
-            f"{path.name} is clipped: it was recorded too loud.",
-            "Record the phrase again, a little further from the microphone.",
-        )
-    return clip
+    return told
 
 
-def _without(items: tuple[T, ...], index: int) -> tuple[T, ...]:
-    return items[:index] + items[index + 1 :]
+def _closing(enrolled: Enrolled) -> list[str]:
+    """What is said at the end, by key."""
+    if not enrolled.kept and enrolled.refusal is not None:
+        return [enrolled.refusal.prompt, "enrol.not_kept"]
+    said = [enrolled.refusal.prompt] if enrolled.refusal is not None and not enrolled.card.anyway else []
+    said += ["enrol.alike"] if enrolled.alike else []
+    return [*said, "enrol.as_before" if enrolled.as_before else "enrol.done"]
+
+
+def _no_take(name: str) -> EnrolmentError:
+    return EnrolmentError(f"“{name}” has no take yet.", "Give --take FILE three to five times.")

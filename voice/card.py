@@ -8,6 +8,7 @@ from typing import Final
 
 from voice.audio import Clip
 from voice.enrolment import Forecast, Take
+from voice.ports import Embeddings
 from voice.spotting import Voiceprint
 
 
@@ -15,7 +16,11 @@ from voice.spotting import Voiceprint
 class Card:
     """One part. `name` is the client's exact own name for it (S1); `alias` a way of saying it in words that
     the installed Vosk model knows, or None. `recordings` are the takes as sound, beside `takes` as
-    embeddings."""
+    embeddings.
+
+    `tries`: the audition's, embedded, each of shape (frames, 96); they tell later whether new takes help.
+    `talk`: the client's ordinary talk, embedded in pieces, kept with consent only. `anyway`: the clinician
+    kept the part although its forecast speaks against it."""
 
     name: str
     takes: tuple[Take, ...]
@@ -25,6 +30,9 @@ class Card:
     alias: str | None = None
     phrase: Clip | None = None
     quiet: bool = False
+    tries: tuple[Embeddings, ...] = ()
+    talk: tuple[Embeddings, ...] = ()
+    anyway: bool = False
 
 
 JOINERS: Final = "\u200c\u200d"

@@ -1,4 +1,4 @@
-"""Enrolment led by voice: says what to do, records takes and the phrase, and says kindly what to do over.
+"""Enrolment led by voice: takes, the phrase, an audition; what is done over is asked for kindly.
 
 Driven by the microphone's time, like the loop: `onebreath enrol` gives it a sound card, tests give it a file.
 Everything said is a prompt; nothing has to be read.
@@ -6,39 +6,20 @@ Everything said is a prompt; nothing has to be read.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-import numpy as np
-
-from voice.alignment import Space
-from voice.audio import BLOCK_S, RATE, Clip, Samples
-from voice.enrolment import Problem, Take, odd_one_out
-from voice.errors import AudioError, EnrolmentError
-from voice.events import Prompt, Sound, Tone
-from voice.ports import (
-    Back,
-    Block,
-    Command,
-    CommandRecogniser,
-    Gap,
-    Lost,
-    Microphone,
-    Player,
-    VoiceActivity,
-)
-from voice.settings import GAINS, Settings
-from voice.speaking import Speaking
-
-WAIT_S: Final = 10.0
-"""How long speech may take to begin."""
+from voice.audio import RATE, Clip, Samples
+from voice.enrolment import Problem, Take
+from voice.errors import EnrolmentError
+from voice.events import Prompt, Tone
+from voice.leading import GoneError, Leading
+from voice.ports import Command, CommandRecogniser, Embeddings
 
 TAKE_SILENCE_S: Final = 0.8
 PHRASE_SILENCE_S: Final = 1.6
-LONGEST_S: Final = 15.0
-PREROLL_S: Final = 0.5
 
 ATTEMPTS: Final = 4
 """Recordings of one take before the session is closed for today."""
@@ -48,6 +29,14 @@ DIFFERENT_TAKES: Final = 3
 
 KEEP_WAIT_S: Final = 4.0
 """After "I keep this", the time to say "again"."""
+
+TRIES: Final = 5
+SILENT_TRIES: Final = 2
+"""Tones in a row after which nothing was said: the client has had enough of it."""
+
+TALK_S: Final = 60.0
+TALK_SILENCE_S: Final = 8.0
+"""A pause to think of what else happened today is shorter."""
 
 PROMPTS: Final = {
     Problem.TOO_QUIET: "enrol.too_quiet",
@@ -59,87 +48,122 @@ PROMPTS: Final = {
 }
 
 
-class _GoneError(AudioError):
-    """The microphone went away."""
-
-
 class Maker(Protocol):
-    """Recordings to takes (adapters/takes.py)."""
+    """Recordings to embeddings (adapters/takes.py)."""
 
     def make(self, samples: Samples, *, edges_matter: bool = False) -> Take | Problem:
         """One take, or why the recording cannot be used."""
         ...
 
+    def embed(self, samples: Samples) -> Embeddings:
+        """One recording, shape (frames, 96)."""
+        ...
+
+    def talk(self, samples: Samples) -> tuple[Embeddings, ...]:
+        """Ordinary talk in pieces, each of shape (frames, 96); none where nobody speaks."""
+        ...
+
+
+class Judge(Protocol):
+    """Looks at the takes so far (audition.Agreement)."""
+
+    def odd(self, takes: Sequence[Take]) -> int | None:
+        """The take that is unlike the others, if there is one."""
+        ...
+
+    def enough(self, takes: Sequence[Take]) -> bool:
+        """Whether no further take is needed."""
+        ...
+
+
+class Consent(Protocol):
+    """Hears a yes (consent.SpokenConsent)."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a yes could be understood at all."""
+        ...
+
+    def given(self, answer: Samples) -> bool:
+        """Whether the answer is an explicit yes."""
+        ...
+
 
 @dataclass(frozen=True)
 class Led:
-    """What a led enrolment recorded."""
+    """What a led enrolment recorded. Of tries and talk only embeddings are left."""
 
-    takes: tuple[Take, ...]
-    recordings: tuple[Clip, ...]
-    phrase: Clip | None
+    takes: tuple[Take, ...] = ()
+    recordings: tuple[Clip, ...] = ()
+    phrase: Clip | None = None
+    tries: tuple[Embeddings, ...] = ()
+    talk: tuple[Embeddings, ...] = ()
+    keep_talk: bool = False
 
 
 class Enrolling:
-    """One led enrolment."""
+    """One led enrolment. Call `close` at its end with what came of it."""
 
-    def __init__(
-        self,
-        microphone: Microphone,
-        player: Player,
-        activity: VoiceActivity,
-        speaking: Speaking,
-        commands: CommandRecogniser,
-        maker: Maker,
-        settings: Settings,
-    ) -> None:
-        self._microphone = microphone
-        self._items: Iterator[Block | Gap | Lost | Back] = iter(microphone)
-        self._blocks: Iterator[Block] = self._listen()
-        self._player = player
-        self._activity = activity
-        self._speaking = speaking
+    def __init__(self, leading: Leading, commands: CommandRecogniser, maker: Maker, consent: Consent) -> None:
+        self._leading = leading
         self._commands = commands
         self._maker = maker
-        self._settings = settings
+        self._consent = consent
 
-    def lead(self, count: int, space: Space) -> Led:
-        """Record `count` takes and the phrase.
+    def lead(self, judge: Judge, *, audition: bool = True, ask: bool = True) -> Led:
+        """Record takes until `judge` has enough, the phrase, and an audition.
+
+        `ask`: whether to ask for consent to keep what the talk sounds like.
 
         Raises EnrolmentError when no usable take comes, AudioError when the microphone goes away; the client
         has then been told so by voice.
         """
+        with self._telling():
+            self._leading.say(Prompt("enrol.welcome"))
+            takes, recordings = self._takes(judge)
+            led = Led(takes, recordings, self._phrase())
+            return self._audition(led, ask) if audition else led
+
+    def audition(self, *, ask: bool = True) -> Led:
+        """An audition alone, for a part that has its takes. Raises AudioError as `lead`."""
+        with self._telling():
+            return self._audition(Led(), ask)
+
+    def close(self, *prompts: str) -> None:
+        """Say what came of it, by the keys of prompts. Raises AudioError."""
+        with self._telling():
+            self._leading.say(*(Prompt(key) for key in prompts))
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
-            return self._lead(count, space)
-        except _GoneError:
-            self._say_gone()
+            yield
+        except GoneError:
+            self._leading.say_gone()
             raise
 
-    def _lead(self, count: int, space: Space) -> Led:
-        self._say(Prompt("enrol.welcome"))
+    def _takes(self, judge: Judge) -> tuple[tuple[Take, ...], tuple[Clip, ...]]:
         takes: list[Take] = []
         recordings: list[Clip] = []
         opening = "enrol.say_name"
         different = 0
-        while len(takes) < count:
+        while not judge.enough(takes):
             take, recording = self._take(opening)
             takes.append(take)
             recordings.append(recording)
             opening = "enrol.again"
-            odd = odd_one_out(takes, space)
+            odd = judge.odd(takes)
             if odd is not None and different < DIFFERENT_TAKES:
                 del takes[odd], recordings[odd]
                 opening = "enrol.different"
                 different += 1
-        phrase = self._phrase()
-        self._say(Prompt("enrol.done"))
-        return Led(tuple(takes), tuple(recordings), phrase)
+        return tuple(takes), tuple(recordings)
 
     def _take(self, opening: str) -> tuple[Take, Clip]:
         problem = Problem.TOO_QUIET
         for _ in range(ATTEMPTS):
-            self._say(Prompt(opening), Tone.LINE)
-            samples = self._record(TAKE_SILENCE_S)
+            self._leading.say(Prompt(opening), Tone.LINE)
+            samples = self._leading.record(TAKE_SILENCE_S)
             made = self._maker.make(samples, edges_matter=True)
             if isinstance(made, Take):
                 return made, Clip(samples)
@@ -153,84 +177,44 @@ class Enrolling:
         """The phrase as last recorded; None when the client left it out."""
         phrase: Clip | None = None
         for _ in range(ATTEMPTS):
-            self._say(Prompt("enrol.phrase"), Tone.LINE)
-            samples = self._record(PHRASE_SILENCE_S)
+            self._leading.say(Prompt("enrol.phrase"), Tone.LINE)
+            samples = self._leading.record(PHRASE_SILENCE_S)
             if not len(samples):
                 continue
             phrase = Clip(_trimmed(samples))
-            self._play([phrase], self._settings.tail_s)
-            self._say(Prompt("enrol.keep"))
-            answer = self._record(TAKE_SILENCE_S, wait_s=KEEP_WAIT_S)
+            self._leading.play([phrase])
+            self._leading.say(Prompt("enrol.keep"))
+            answer = self._leading.record(TAKE_SILENCE_S, wait_s=KEEP_WAIT_S)
             expecting = frozenset({Command.AGAIN})
             heard = self._commands.recognise(answer, expecting=expecting) if len(answer) else None
             if heard is not Command.AGAIN:
                 break
         return phrase
 
-    def _say(self, *sounds: Sound) -> None:
-        settings = self._settings
-        tone = isinstance(sounds[-1], Tone)
-        self._play(self._sound(*sounds), settings.tone_tail_s if tone else settings.tail_s)
+    def _audition(self, led: Led, ask: bool) -> Led:
+        led = replace(led, tries=self._tries())
+        self._leading.say(Prompt("enrol.talk"), Tone.LINE)
+        talk = self._maker.talk(self._leading.record(TALK_SILENCE_S, longest_s=TALK_S))
+        if not (talk and ask and self._consent.asks):
+            return replace(led, talk=talk)
+        self._leading.say(Prompt("enrol.keep_talk"), Tone.LINE)
+        given = self._consent.given(self._leading.record(TAKE_SILENCE_S))
+        self._leading.say(Prompt("enrol.talk_kept" if given else "enrol.talk_not_kept"))
+        return replace(led, talk=talk, keep_talk=given)
 
-    def _sound(self, *sounds: Sound) -> list[Clip]:
-        clips: list[Clip] = []
-        for sounding in self._speaking.soundings(sounds, self._settings.words_per_minute):
-            clips += [*sounding.lead, *sounding.clips]
-        return clips
-
-    def _play(self, clips: Sequence[Clip], tail_s: float) -> None:
-        """Play, and take nothing that was captured until `tail_s` after it for the client."""
-        self._player.play(clips, GAINS[self._settings.volume])
-        tail: int | None = None
-        for _ in self._blocks:
-            if self._player.playing():
-                continue
-            if tail is None:
-                # What was captured while the device still spoke may not have been taken yet.
-                tail = math.ceil(tail_s / BLOCK_S - 1e-6) + self._microphone.waiting()
-            if tail == 0:
-                break
-            tail -= 1
-        self._activity.reset()
-
-    def _say_gone(self) -> None:
-        """Say that the microphone is gone; what comes from it meanwhile only keeps the time."""
-        self._player.play(self._sound(Prompt("microphone.lost")), GAINS[self._settings.volume])
-        for item in self._items:
-            if isinstance(item, Block | Gap):
-                self._player.tick(item.start_s + BLOCK_S)
-            if not self._player.playing():
-                break
-
-    def _record(self, silence_s: float, wait_s: float = WAIT_S) -> Samples:
-        """What is said next, with a little room on both sides; empty when nothing was."""
-        heard: list[Samples] = []
-        silent, waited, speaking = 0.0, 0.0, False
-        for block in self._blocks:
-            heard.append(block.samples)
-            if self._activity.probability(block.samples) >= 0.5:
-                speaking, silent = True, 0.0
-            elif speaking:
-                silent += BLOCK_S
-            else:
-                waited += BLOCK_S
-                del heard[: -round(PREROLL_S / BLOCK_S)]
-            if (speaking and silent >= silence_s) or waited >= wait_s or len(heard) * BLOCK_S >= LONGEST_S:
-                return np.concatenate(heard) if speaking else np.empty(0, np.int16)
-        raise _gone()
-
-    def _listen(self) -> Iterator[Block]:
-        for item in self._items:
-            if isinstance(item, Lost):
-                raise _gone()
-            if isinstance(item, Block | Gap):
-                self._player.tick(item.start_s + BLOCK_S)
-            if isinstance(item, Block):
-                yield item
-
-
-def _gone() -> _GoneError:
-    return _GoneError("The microphone went away.", "Plug it in again and repeat the enrolment.")
+    def _tries(self) -> tuple[Embeddings, ...]:
+        """The name a few more times. Whatever is said counts as it would at home; only silence does not."""
+        tries: list[Embeddings] = []
+        silent = 0
+        self._leading.say(Prompt("enrol.audition"), Tone.LINE)
+        while True:
+            samples = self._leading.record(TAKE_SILENCE_S)
+            silent = 0 if len(samples) else silent + 1
+            if len(samples):
+                tries.append(self._maker.embed(samples))
+            if len(tries) == TRIES or silent == SILENT_TRIES:
+                return tuple(tries)
+            self._leading.say(Tone.LINE)
 
 
 def _trimmed(samples: Samples) -> Samples:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +12,7 @@ import numpy as np
 from voice.alignment import MOST_COST, Floats, Space, align, combine
 from voice.audio import BLOCK_S, RATE, Samples, level_db
 from voice.errors import EnrolmentError
-from voice.ports import Command, Embeddings
+from voice.ports import Embeddings
 from voice.spotting import Voiceprint
 
 CHUNK_S: Final = 0.032
@@ -54,21 +53,6 @@ TALK_MARGIN: Final = 0.2
 
 TALK_HOURS_A_WEEK: Final = 20.0
 """Speech within earshot in an ordinary home, television included, that the forecast reckons with."""
-
-COMMON: Final = frozenset(
-    """a an and are as at be but by can do for from get go had has have he help her here hey hi him his how i
-    if in is it just like me my no not now of off oh ok okay on one or our out part say she so stop that the
-    them then there they this to up us was we what when where who why will with yes yeah you your""".split()
-)
-"""Words that ordinary talk is full of; a name made of these alone would sound all evening."""
-
-
-ALPHABETS: Final = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "GEORGIAN")
-"""Scripts that write about one sound a letter; in the others a sign is a consonant, a syllable or a word."""
-
-FEWEST_LETTERS: Final = 4
-FEWEST_SIGNS: Final = 2
-MOST_CHARACTERS: Final = 80
 
 
 class Problem(StrEnum):
@@ -126,34 +110,6 @@ class Forecast:
     found_of_ten: float | None
     false_tones_a_week: float
     basis: dict[str, float] = field(default_factory=dict)
-
-
-def refuse_name(name: str) -> None:
-    """Raise EnrolmentError, kindly and with a suggestion, for a name that would not work."""
-    letters = [char for char in name if unicodedata.category(char)[0] in "LN"]
-    if not letters:
-        raise EnrolmentError("A name needs at least one letter.", 'For example: --name "the foreman".')
-    spelt = all(unicodedata.name(char, "").startswith(ALPHABETS) for char in letters if char.isalpha())
-    if len(letters) < (FEWEST_LETTERS if spelt else FEWEST_SIGNS):
-        raise EnrolmentError(
-            f'"{name}" is too short to be told apart from ordinary talk.',
-            f'Add one more word, for example "the {name} one".',
-        )
-    if len(name) > MOST_CHARACTERS:
-        raise EnrolmentError(
-            f"The name is too long: {len(name)} characters.",
-            f"Choose a name of at most {MOST_CHARACTERS}, one that can be said in one breath.",
-        )
-    words = "".join(char if char.isalnum() or char == "'" else " " for char in name.casefold()).split()
-    if " ".join(words) in {command.value for command in Command}:
-        raise EnrolmentError(
-            f'"{name}" is one of the words that always work on the device.', "Add one more word to the name."
-        )
-    if all(word in COMMON for word in words):
-        raise EnrolmentError(
-            f'"{name}" is said so often in ordinary talk that the device would answer all evening.',
-            "Add one more word, one that is not an everyday one.",
-        )
 
 
 def examine(samples: Samples, probabilities: Sequence[float], *, edges_matter: bool) -> Span | Problem:

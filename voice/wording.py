@@ -58,6 +58,16 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
     "enrol.different": NOTHING,
     "enrol.phrase": NOTHING,
     "enrol.keep": NOTHING,
+    "enrol.audition": NOTHING,
+    "enrol.talk": NOTHING,
+    "enrol.keep_talk": NOTHING,
+    "enrol.talk_kept": NOTHING,
+    "enrol.talk_not_kept": NOTHING,
+    "enrol.alike": NOTHING,
+    "enrol.hard_to_hear": NOTHING,
+    "enrol.name_too_long": NOTHING,
+    "enrol.not_kept": NOTHING,
+    "enrol.as_before": NOTHING,
     "enrol.done": NOTHING,
 }
 """Every prompt, with the placeholders it may use."""

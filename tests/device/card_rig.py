@@ -13,18 +13,24 @@ from voice.adapters.identity import Pairing, save_pairing
 from voice.audio import Clip
 from voice.card import Card
 from voice.enrolment import Forecast, Span, Take
+from voice.ports import Embeddings
 from voice.spotting import Voiceprint
 from voice.wire.keys import fingerprint, sign_statement
 
 FOREMAN, LITTLE_ONE = "the foreman", "the little one by the window"
 
 
-def noise_card(name: str = FOREMAN, takes: int = 3, seed: int = 1, *, phrase: bool = True) -> Card:
-    """A card that no two seeds make alike."""
+def noise_card(
+    name: str = FOREMAN, takes: int = 3, seed: int = 1, *, phrase: bool = True, audition: bool = False
+) -> Card:
+    """A card that no two seeds make alike. `audition`: with tries and talk that were kept."""
     rng = np.random.default_rng(seed)
 
     def clip(seconds: float, rate: int = 16_000) -> Clip:
         return Clip(rng.integers(-3_000, 3_000, round(seconds * rate)).astype(np.int16), rate)
+
+    def embedded(pieces: int) -> tuple[Embeddings, ...]:
+        return tuple(rng.normal(size=(20 + piece, 96)).astype(np.float32) for piece in range(pieces))
 
     made = tuple(
         Take(rng.normal(size=(30 + index, 96)).astype(np.float32), Span(1.04 + 0.01 * index, 1.9))
@@ -48,6 +54,9 @@ def noise_card(name: str = FOREMAN, takes: int = 3, seed: int = 1, *, phrase: bo
         alias="four men" if seed % 2 else None,
         phrase=clip(0.5, 22_050) if phrase else None,
         quiet=bool(seed % 3 == 0),
+        tries=embedded(2) if audition else (),
+        talk=embedded(3) if audition else (),
+        anyway=audition,
     )
 
 
@@ -65,6 +74,9 @@ def _plain(card: Card) -> tuple[object, ...]:
         card.alias,
         card.quiet,
         card.phrase is None,
+        card.anyway,
+        [(piece.shape, piece.tobytes()) for piece in card.tries],
+        [(piece.shape, piece.tobytes()) for piece in card.talk],
         card.forecast,
         [take.span for take in card.takes],
         [(take.embeddings.shape, take.embeddings.tobytes()) for take in card.takes],

@@ -7,12 +7,14 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.device.card_rig import FOREMAN, LITTLE_ONE, noise_card, same
+from tests.device.card_version_1 import put_version_1
 from voice.adapters.cards import CardBox, CardDamagedError
 from voice.adapters.resources import checkout
 from voice.card import clean_name
@@ -27,12 +29,14 @@ def place_of(home: Path, name: str) -> Path:
     raise AssertionError(f"no card of {name}")
 
 
-@pytest.mark.parametrize("phrase", [True, False])
+@pytest.mark.parametrize(("phrase", "audition"), [(True, False), (False, True)])
 @pytest.mark.parametrize(
     "name", [FOREMAN, "Großmutters Krähe", "工头", "el pequeño", "צל", 'the "loud" one/2']
 )
-def test_a_card_comes_back_exactly_as_it_was_kept(tmp_path: Path, name: str, phrase: bool) -> None:
-    card = noise_card(name, takes=5, seed=3, phrase=phrase)
+def test_a_card_comes_back_exactly_as_it_was_kept(
+    tmp_path: Path, name: str, phrase: bool, audition: bool
+) -> None:
+    card = noise_card(name, takes=5, seed=3, phrase=phrase, audition=audition)
     CardBox(tmp_path).put(card)
     (loaded,), damaged = CardBox(tmp_path).load()
     assert not damaged
@@ -40,6 +44,31 @@ def test_a_card_comes_back_exactly_as_it_was_kept(tmp_path: Path, name: str, phr
     got = CardBox(tmp_path).get(name)
     assert got is not None
     assert same(got, card)
+
+
+def test_a_card_of_version_1_is_read_and_becomes_version_2_when_it_is_kept_again(tmp_path: Path) -> None:
+    card = noise_card(takes=4, seed=7)
+    put_version_1(tmp_path, card)
+    (loaded,), damaged = CardBox(tmp_path).load()
+    assert not damaged
+    assert same(loaded, card), "without an audition, exactly what the old code wrote"
+    (path,) = (tmp_path / "cards").glob("*/card.json")
+    assert json.loads(path.read_text())["version"] == 1, "reading changes nothing"
+    more = replace(loaded, tries=noise_card(audition=True).tries)
+    CardBox(tmp_path).put(more)
+    assert json.loads(path.read_text())["version"] == 2
+    got = CardBox(tmp_path).get(card.name)
+    assert got is not None
+    assert same(got, more)
+
+
+def test_talk_that_is_forgotten_is_nowhere_on_disk(tmp_path: Path) -> None:
+    card = noise_card(audition=True)
+    CardBox(tmp_path).put(card)
+    CardBox(tmp_path).put(replace(card, talk=()))
+    with np.load(next(tmp_path.rglob("takes.npz")), allow_pickle=False) as stored:
+        assert not [key for key in stored if key.startswith("talk")]
+    assert len(list(tmp_path.rglob("takes.npz"))) == 1
 
 
 def test_a_home_without_cards_has_none(tmp_path: Path) -> None:
@@ -165,7 +194,9 @@ def test_a_file_cut_short_anywhere_is_damage_and_nothing_worse(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("version", 2),
+        ("version", 3),
+        ("tries", 1),
+        ("talk", "many"),
         ("spans", [[1.0, 2.0]]),
         ("usual", [0.1]),
         ("generation", "../.."),

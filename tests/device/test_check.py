@@ -77,6 +77,15 @@ def test_a_device_with_a_part_and_a_clinician_is_ready(tmp_path: Path) -> None:
             "found_of_ten": 9.1,
             "false_tones_a_week": 0.4,
             "basis": {"takes": 3.0, "bank_hours": 0.5, "talk_hours_a_week": 20.0},
+            "found_range": None,
+            "found_estimated": "from the takes against each other, which is cautious",
+            "false_tones_estimated": (
+                "a rough figure, from 30 minutes of recorded voices; for 20 hours of talk a week"
+            ),
+            "talk_kept_s": 0.0,
+            "refusal": None,
+            "anyway": False,
+            "alike": [],
         }
     ]
 

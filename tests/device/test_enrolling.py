@@ -2,91 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.device.enrol_rig import Answer, Client, RecordingPlayer
-from tests.fakes import CODES, FakeActivity, FakeCards, FakeCommands, FakeSynthesiser, Log
-from voice.adapters.bank import bank
+from tests.device.enrol_rig import (
+    NAME,
+    NO,
+    OTHER_NAME,
+    PHRASE,
+    SPACE,
+    TALK,
+    TROUBLES,
+    WILLING,
+    YES,
+    Client,
+    Count,
+    MarkMaker,
+    Session,
+    Yes,
+    mark,
+    with_answers,
+)  # fmt: skip
+from tests.fakes import CODES, FakeActivity, FakeCards, FakeCommands
 from voice.adapters.prompts import load_wording
-from voice.adapters.recognisers import commands
-from voice.adapters.synthesiser import CachedSynthesiser
-from voice.adapters.takes import TakeMaker
-from voice.adapters.vad import SileroActivity
-from voice.adapters.voices import Speaker, speak
-from voice.alignment import Space
-from voice.audio import HOP, RATE, Clip, Samples, level_db
-from voice.enrolling import ATTEMPTS, Enrolling, Led
-from voice.enrolment import Problem, Span, Take, odd_one_out, voiceprint
+from voice.audio import HOP, RATE
+from voice.enrolling import ATTEMPTS, SILENT_TRIES, TALK_S, TRIES, Enrolling
+from voice.enrolment import Problem, odd_one_out
 from voice.errors import AudioError, EnrolmentError
+from voice.leading import Leading
 from voice.ports import Back, Block, Command, Gap, Lost
 from voice.settings import Settings
 from voice.speaking import Speaking
 
-NAME, OTHER_NAME, PHRASE = 11, 12, 13
-TROUBLE = {20 + index: problem for index, problem in enumerate(Problem)}
-TROUBLES = {problem: mark for mark, problem in TROUBLE.items()}
-SPACE = Space(np.zeros(96, np.float32), np.eye(96, dtype=np.float32))
-
-
-def mark(code: int, seconds: float = 0.8) -> Samples:
-    return np.full(round(seconds / 0.08) * HOP, code, np.int16)
-
-
 ECHO_BLOCKS = 2
 """How long a room goes on sounding: 160 ms."""
-
-
-class MarkMaker:
-    """Takes by their mark: two names, or a problem. Nothing recorded is too quiet."""
-
-    def make(self, samples: Samples, *, edges_matter: bool = False) -> Take | Problem:
-        assert edges_matter, "the recording is made here, with room around it"
-        if not len(samples):
-            return Problem.TOO_QUIET
-        code = int(samples.max())
-        if code in TROUBLE:
-            return TROUBLE[code]
-        path = np.random.default_rng(code).normal(size=(10, 96))
-        noise = np.random.default_rng(len(samples)).normal(0, 0.05, (10, 96))
-        return Take((path + noise).astype(np.float32), Span(0.0, 0.8))
-
-
-class Session:
-    """One led enrolment on fakes, and the client's answers to it."""
-
-    def __init__(self, answers: Mapping[str, Sequence[Answer]], **client: float) -> None:
-        self.log: Log = []
-        self.player = RecordingPlayer(self.log)
-        self.synthesiser = FakeSynthesiser(self.log)
-        self.client = Client(self.player, self.synthesiser, answers, **client)  # type: ignore[arg-type]
-        settings = Settings()
-        speaking = Speaking(self.synthesiser, load_wording("en"), FakeCards(), settings)
-        self.enrolling = Enrolling(
-            self.client, self.player, FakeActivity(), speaking, FakeCommands(), MarkMaker(), settings
-        )
-
-    def lead(self, count: int = 3) -> Led:
-        return self.enrolling.lead(count, SPACE)
-
-    @property
-    def prompts(self) -> list[str]:
-        return self.client.prompts
-
-
-WILLING: Mapping[str, Sequence[Answer]] = {
-    "enrol.say_name": [mark(NAME)],
-    "enrol.again": [mark(NAME)],
-    "enrol.phrase": [mark(PHRASE, 2.4)],
-}
-
-
-def with_answers(**changed: Sequence[Answer]) -> dict[str, Sequence[Answer]]:
-    return {**WILLING, **{f"enrol.{key}": value for key, value in changed.items()}}
 
 
 def test_the_name_is_asked_for_as_often_as_needed_then_the_phrase_which_is_played_back() -> None:
@@ -250,10 +202,8 @@ def test_the_device_does_not_hear_itself() -> None:
 
     loud = Loud(session.player, session.synthesiser, WILLING)
     speaking = Speaking(session.synthesiser, load_wording("en"), FakeCards(), Settings())
-    enrolling = Enrolling(
-        loud, session.player, FakeActivity(), speaking, FakeCommands(), MarkMaker(), Settings()
-    )
-    led = enrolling.lead(3, SPACE)
+    leading = Leading(loud, session.player, FakeActivity(), speaking, Settings())
+    led = Enrolling(leading, FakeCommands(), MarkMaker(), Yes()).lead(Count(3), audition=False)
     assert all(99 not in clip.samples for clip in (*led.recordings, led.phrase) if clip is not None)
 
 
@@ -264,55 +214,89 @@ def test_prompts_of_enrolment_are_short_enough_for_one_breath_of_attention() -> 
     assert max(seconds) < 9.0
 
 
-def client_says(text: str, rate: int = 150, gain: float = 1.0) -> Samples:
-    return (speak(text, Speaker("espeak-ng", "en-us+m3", rate, 45)).samples * gain).astype(np.int16)
+AUDITION = with_answers(audition=[mark(NAME)], talk=[mark(TALK, 20.0)], keep_talk=[None])
 
 
-@pytest.mark.speech
-def test_a_led_enrolment_with_everything_real_but_the_sound_card(tmp_path: Path) -> None:
-    """Real prompts, voice activity, takes and "again"; a synthesised client speaks after each tone."""
-    log: Log = []
-    player = RecordingPlayer(log)
-    noise = np.random.default_rng(5)
-
-    class Prompts(FakeSynthesiser):
-        """The real synthesiser, noting what it was asked to say."""
-
-        def render(self, text: str, language: str, words_per_minute: int) -> Clip:
-            self.said.append(text)
-            return real.render(text, language, words_per_minute)
-
-    real = CachedSynthesiser(tmp_path / "prompts")
-    synthesiser = Prompts(log)
-    name, phrase = "grumbletron", "I see you, and I am here."
-    client = Client(
-        player,
-        synthesiser,
-        {
-            "enrol.say_name": [client_says(name, gain=0.002)],
-            "enrol.too_quiet": [client_says(name, 140)],
-            "enrol.again": [client_says(name, rate) for rate in (150, 160, 146)],
-            "enrol.phrase": [client_says("oh wait, I am not ready"), client_says(phrase)],
-            # The starter hears flite's "again" more surely than espeak-ng's.
-            "enrol.keep": [speak("again", Speaker("flite", "awb")).samples, None],
-        },
-        room=lambda samples: noise.normal(0, 8, samples).astype(np.int16),
-        after_s=0.6,
-    )
-    settings = Settings()
-    speaking = Speaking(synthesiser, load_wording("en"), FakeCards(), settings)
-    session = Enrolling(client, player, SileroActivity(), speaking, commands("en"), TakeMaker(), settings)
-    led = session.lead(4, bank().space)
-
-    assert client.prompts == [
-        "enrol.welcome", "enrol.say_name", "enrol.too_quiet", "enrol.again", "enrol.again", "enrol.again",
-        "enrol.phrase", "enrol.keep", "enrol.phrase", "enrol.keep", "enrol.done",
+def test_the_audition_is_five_tries_a_minute_of_talk_and_a_question() -> None:
+    session = Session(AUDITION)
+    led = session.enrolling.lead(Count(3))
+    assert session.prompts[-5:] == [
+        "enrol.keep", "enrol.audition", "enrol.talk", "enrol.keep_talk", "enrol.talk_not_kept",
     ]  # fmt: skip
+    assert len(led.tries) == TRIES
+    assert all(embedded.max() == NAME for embedded in led.tries)
+    (talk,) = led.talk
+    assert len(talk) == 250
+    assert len(led.takes) == 3
     assert led.phrase is not None
-    said = client_says(phrase)
-    assert len(said) / RATE < led.phrase.seconds < len(said) / RATE + 1.5
-    assert level_db(led.phrase.samples) > -35
-    known, forecast = voiceprint(name, led.takes, bank())
-    assert known.threshold > 0
-    assert forecast.found_of_ten is not None
-    assert forecast.found_of_ten > 7
+
+
+def test_no_word_is_said_between_the_tries_or_about_them() -> None:
+    """S4, S13: a tone for each, no count and no verdict."""
+    session = Session(with_answers(audition=[mark(NAME), mark(OTHER_NAME), mark(NAME)]))
+    session.enrolling.lead(Count(3))
+    said = session.prompts
+    assert said[said.index("enrol.audition") + 1] == "enrol.talk"
+
+
+@pytest.mark.parametrize(("answer", "kept"), [(mark(YES), True), (mark(NO), False), (None, False)])
+def test_talk_is_kept_on_an_explicit_yes_alone_and_what_was_understood_is_said(
+    answer: np.ndarray | None, kept: bool
+) -> None:
+    session = Session({**AUDITION, "enrol.keep_talk": [answer]})
+    led = session.enrolling.lead(Count(3))
+    assert led.keep_talk is kept
+    assert led.talk, "it is there for the forecast either way"
+    assert session.prompts[-1] == ("enrol.talk_kept" if kept else "enrol.talk_not_kept")
+
+
+def test_where_no_yes_could_be_understood_nothing_is_asked_and_nothing_kept() -> None:
+    session = Session({**AUDITION, "enrol.keep_talk": [mark(YES)]})
+    session.consent.asks = False
+    led = session.enrolling.lead(Count(3))
+    assert led.keep_talk is False
+    assert "enrol.keep_talk" not in session.prompts
+
+
+def test_what_the_clinician_has_settled_is_not_asked_again() -> None:
+    session = Session({**AUDITION, "enrol.keep_talk": [mark(YES)]})
+    assert session.enrolling.lead(Count(3), ask=False).keep_talk is False
+    assert "enrol.keep_talk" not in session.prompts
+
+
+def test_an_audition_alone_asks_for_no_take() -> None:
+    session = Session(AUDITION)
+    led = session.enrolling.audition()
+    assert session.prompts == ["enrol.audition", "enrol.talk", "enrol.keep_talk", "enrol.talk_not_kept"]
+    assert not led.takes
+    assert len(led.tries) == TRIES
+
+
+def test_a_client_who_stops_saying_the_name_is_not_kept_waiting() -> None:
+    session = Session({**AUDITION, "enrol.audition": [mark(NAME), mark(NAME), None]})
+    led = session.enrolling.audition()
+    assert len(led.tries) == 2
+    tones = [clips for clips in session.player.played if len(clips) == 1 and clips[0].seconds < 0.3]
+    assert len(tones) == 1 + SILENT_TRIES
+
+
+def test_no_talk_is_no_question() -> None:
+    session = Session({**AUDITION, "enrol.talk": [None]})
+    led = session.enrolling.audition()
+    assert led.talk == ()
+    assert session.prompts[-1] == "enrol.talk"
+
+
+def test_talk_ends_after_a_minute_and_a_pause_to_think_does_not_end_it() -> None:
+    pause = np.zeros(round(5.0 / 0.08) * HOP, np.int16)
+    halves = np.concatenate([mark(TALK, 8.0), pause, mark(TALK, 90.0)])
+    (talk,) = Session({**AUDITION, "enrol.talk": [halves]}).enrolling.audition().talk
+    assert TALK_S - 6.5 < len(talk) * 0.08 < TALK_S
+
+
+@pytest.mark.parametrize("prompt", ["audition", "talk", "keep_talk"])
+def test_a_microphone_that_goes_away_within_the_audition_is_said_too(prompt: str) -> None:
+    session = Session({**AUDITION, f"enrol.{prompt}": [Lost()]})
+    with pytest.raises(AudioError, match="microphone went away"):
+        session.enrolling.audition()
+    assert session.prompts[-1] == "microphone.lost"

@@ -3,6 +3,10 @@
     <home>/cards/<16 hex digits>/card.json      names the generation that holds; replaced by one rename
     <home>/cards/<16 hex digits>/<generation>/  takes.npz, take-1.flac, ..., phrase.flac
 
+takes.npz holds embeddings: of the takes, of the audition's tries, and of ordinary talk where that was
+consented to. Version 1 had neither tries nor talk; it is read as it is, and the next enrolment
+writes version 2.
+
 Everything of a generation is on disk before card.json names it, and the generation before is removed after
 that: whatever moment the power goes, one whole card is there, the old one or the new one.
 """
@@ -29,7 +33,8 @@ from voice.enrolment import Forecast, Span, Take
 from voice.errors import StorageError
 from voice.spotting import Voiceprint
 
-VERSION: Final = 1
+VERSION: Final = 2
+READABLE: Final = (1, VERSION)
 LOOK: Final = "Enrol that part again with `onebreath enrol --replace`; the other parts are not affected."
 
 
@@ -128,7 +133,7 @@ class CardBox:
         try:
             fields = json.loads((place / "card.json").read_bytes())
             part = str(fields["name"])
-            if fields["version"] == VERSION:
+            if fields["version"] in READABLE:
                 return _card(fields, place / Path(str(fields["generation"])).name)
         except _DAMAGE as error:
             raise CardDamagedError(
@@ -167,6 +172,9 @@ def _fields(card: Card, generation: str) -> bytes:
         "spread": known.spread.tolist(),
         "spans": [[take.span.start_s, take.span.end_s] for take in card.takes],
         "forecast": asdict(card.forecast),
+        "tries": len(card.tries),
+        "talk": len(card.talk),
+        "anyway": card.anyway,
     }
     return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
@@ -179,8 +187,13 @@ def _card(fields: dict[str, Any], folder: Path) -> Card:
             Take(stored[f"take{index}"], Span(float(start), float(end)))
             for index, (start, end) in enumerate(fields["spans"])
         )
+        # Version 1 had none of these.
+        tries = tuple(stored[f"try{index}"] for index in range(fields.get("tries", 0)))
+        talk = tuple(stored[f"talk{index}"] for index in range(fields.get("talk", 0)))
     usual, spread = np.array(fields["usual"], np.float32), np.array(fields["spread"], np.float32)
-    if not len(takes) == len(usual) == len(spread) or any(take.embeddings.ndim != 2 for take in takes):
+    if not len(takes) == len(usual) == len(spread) or any(
+        embedded.ndim != 2 for embedded in (*(take.embeddings for take in takes), *tries, *talk)
+    ):
         raise ValueError("takes and their statistics do not match")
     return Card(
         name=str(fields["name"]),
@@ -198,6 +211,9 @@ def _card(fields: dict[str, Any], folder: Path) -> Card:
         alias=fields["alias"],
         phrase=_read_sound(folder / "phrase.flac") if fields["phrase"] else None,
         quiet=bool(fields["quiet"]),
+        tries=tries,
+        talk=talk,
+        anyway=bool(fields.get("anyway", False)),
     )
 
 
@@ -207,6 +223,8 @@ def _write_generation(folder: Path, card: Card) -> None:
     if card.phrase is not None:
         write_private(folder / "phrase.flac", _sound(card.phrase))
     arrays: dict[str, Any] = {f"take{index}": take.embeddings for index, take in enumerate(card.takes)}
+    arrays |= {f"try{index}": embeddings for index, embeddings in enumerate(card.tries)}
+    arrays |= {f"talk{index}": embeddings for index, embeddings in enumerate(card.talk)}
     packed = io.BytesIO()
     np.savez(packed, **arrays)
     write_private(folder / "takes.npz", packed.getvalue())

