@@ -44,9 +44,8 @@ lock: setup ## Pin every package anew
 	@sed -i '1i # Every package of every extra, pinned by hash, for all platforms and Python >= 3.11. Made by `make lock`.' requirements.lock
 
 SPEECH ?= ../shared/speech
-bench: setup ## Measure hearing and cost on recordings of real people (SPEECH=folder)
-	@$(BIN)/python bench/hearing.py $(SPEECH)/names
-	@$(BIN)/python bench/cost.py $(SPEECH)
+bench: setup ## Measure hearing and cost on recordings of people, with a plot (SPEECH=folder)
+	@$(BIN)/python bench/hearing.py $(SPEECH) --plot build/hearing
 
 clean: ## Remove the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,24 +1,20 @@
-"""Recordings to measure on: folders of clips, and what a room does to them."""
+"""Recordings to measure on: which names the folders hold, and which clips are not of them."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import soundfile as sf
-import soxr
-from numpy.typing import NDArray
-
-from voice.adapters.takes import TakeMaker
-from voice.audio import RATE, Samples
+from voice.adapters.files import read_clip
+from voice.audio import Samples
+from voice.errors import AudioError
 
 ENDINGS: Final = {".flac", ".wav", ".ogg"}
-Audio = NDArray[np.float64]
+NOISE: Final = "noise"
+"""A folder of this name holds rooms without speech."""
 
 
 @dataclass(frozen=True)
@@ -30,139 +26,160 @@ class Task:
     positives: tuple[Path, ...]
     negatives: tuple[Path, ...]
 
+    @property
+    def phrase(self) -> str:
+        """The name as words, read off its folder."""
+        return self.name.replace("-", " ").replace("_", " ").casefold()
+
 
 @dataclass
 class Corpus:
-    """Everything that the folders on the command line hold."""
+    """Everything that the folders on the command line hold. `notes`: what a person should know about them."""
 
     tasks: list[Task] = field(default_factory=list)
     noise: list[Path] = field(default_factory=list)
     voices: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Every clip that some task needs."""
+        return sorted({path for task in self.tasks for path in (*task.positives, *task.negatives)})
 
 
 def clips(folder: Path) -> list[Path]:
     """The recordings directly in a folder, in order."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS)
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
 
 
-def corpus(folders: Sequence[Path]) -> Corpus:
-    """Read the layout of each folder.
+def corpus(folders: Sequence[Path], most: int | None = None) -> Corpus:
+    """Read the layout of each folder; `most` keeps the first so many clips of each folder.
 
     - one folder of clips per name: each name is to be found, the others are its negatives;
     - a folder `not-NAME` beside NAME: phrases that sound like it, a task of its own kind (near-miss);
-    - one folder per speaker, files `LABEL-TAKE.flac`: each speaker's labels, enrolled with their own voice,
-      the same speaker's other labels as negatives (own-voice);
-    - clips directly in the folder: negatives for every name; a folder called "noise" is also room noise.
+    - one folder per speaker, files `LABEL-TAKE.flac` with a number for TAKE and several labels: each
+      speaker's labels, enrolled with their own voice, the speaker's other labels as negatives (own-voice);
+    - clips directly in the folder: negatives for every name; a folder called "noise" is also room noise;
+    - a folder of such folders.
+
+    Files that cannot be read are left out with a note. SystemExit where nothing can be measured.
     """
     found = Corpus()
-    loose: list[Path] = []
-    for folder in folders:
-        if not folder.is_dir():
-            raise SystemExit(f"{folder} is not a folder of recordings.")
-        loose += clips(folder)
-        inside = {sub.name: clips(sub) for sub in sorted(folder.iterdir()) if sub.is_dir()}
-        inside = {name: files for name, files in inside.items() if files}
-        if not inside and not clips(folder):
-            raise SystemExit(f"{folder} holds no recordings ({', '.join(sorted(ENDINGS))}).")
-        if inside and all("-" in path.stem for files in inside.values() for path in files):
-            found.tasks += _own_voice(inside)
-        elif any(f"not-{name}" in inside for name in inside):
-            found.tasks += [
-                Task(name, "near-miss", tuple(files), tuple(inside[f"not-{name}"]))
-                for name, files in inside.items()
-                if f"not-{name}" in inside
-            ]
-        else:
-            found.tasks += [
-                Task(
-                    name, "names", tuple(files), tuple(p for o, fs in inside.items() if o != name for p in fs)
-                )
-                for name, files in inside.items()
-            ]
-            found.voices += [path for files in inside.values() for path in files]
-        found.noise += clips(folder) if folder.name == "noise" else clips_or_none(folder.parent / "noise")
+    loose: dict[Path, list[Path]] = {}
+    for folder in _spread(folders):
+        here = _readable(clips(folder), found.notes)
+        here = here if most is None else here[:most]
+        inside = {
+            sub.name: _readable(clips(sub), found.notes) for sub in sorted(folder.iterdir()) if sub.is_dir()
+        }
+        inside = {name: files[: most or None] for name, files in inside.items() if files}
+        if not inside and not here:
+            found.notes.append(
+                f"{folder} holds no recordings that can be read ({', '.join(sorted(ENDINGS))})."
+            )
+        if here:
+            loose[folder] = here
+        found.tasks += _tasks(inside)
+        rooms = here if folder.name == NOISE else []
+        if not rooms and (folder.parent / NOISE).is_dir():
+            rooms = _readable(clips(folder.parent / NOISE), [])
+        found.noise += rooms
+    if not found.tasks:
+        for folder in [folder for folder in loose if folder.name != NOISE]:
+            found.notes.append(f"{folder} is taken for a name, since no folder of names was given.")
+            found.tasks += _tasks({folder.name: loose.pop(folder)})
+    others = [path for files in loose.values() for path in files]
     found.noise = sorted(set(found.noise))
-    found.tasks = [
-        task
-        if task.kind != "names"
-        else Task(task.name, task.kind, task.positives, (*task.negatives, *loose))
-        for task in found.tasks
-    ]
+    found.tasks = [_with(task, others) if task.kind == "names" else task for task in found.tasks]
+    found.tasks = [task for task in found.tasks if _possible(task, found.notes)]
+    if not found.tasks:
+        raise SystemExit("\n".join([*found.notes, "No name with two recordings was found; see --help."]))
+    found.voices = [p for task in found.tasks if task.kind == "names" for p in task.positives] or found.paths
     return found
 
 
-def clips_or_none(folder: Path) -> list[Path]:
-    """The recordings in a folder that may not exist."""
-    return clips(folder) if folder.is_dir() else []
+@lru_cache(maxsize=256)
+def load(path: Path) -> Samples:
+    """A recording as int16 mono at 16 kHz. Raises AudioError."""
+    return read_clip(path).samples
+
+
+def _spread(folders: Sequence[Path]) -> list[Path]:
+    """The folders, or what is in those that hold folders of folders."""
+    spread: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise SystemExit(f"{folder} is not a folder of recordings.")
+        subs = sorted(sub for sub in folder.iterdir() if sub.is_dir() and not sub.name.startswith("."))
+        deep = not clips(folder) and any(
+            clips(leaf) for sub in subs for leaf in sub.iterdir() if leaf.is_dir()
+        )
+        spread += (
+            [sub for sub in subs if clips(sub) or any(x.is_dir() for x in sub.iterdir())]
+            if deep
+            else [folder]
+        )
+    return list(dict.fromkeys(spread))
+
+
+def _readable(paths: Sequence[Path], notes: list[str]) -> list[Path]:
+    good = []
+    for path in paths:
+        try:
+            if len(read_clip(path).samples):
+                good.append(path)
+            else:
+                notes.append(f"{path} holds no sound; left out.")
+        except AudioError as error:
+            notes.append(f"{error.cause} Left out.")
+    return good
+
+
+def _tasks(inside: dict[str, list[Path]]) -> list[Task]:
+    if _speakers(inside):
+        return _own_voice(inside)
+    near = {name for name in inside if f"not-{name}" in inside}
+    names = {
+        name: fs for name, fs in inside.items() if name not in near and name.removeprefix("not-") not in near
+    }
+    return [
+        *(
+            Task(name, "near-miss", tuple(inside[name]), tuple(inside[f"not-{name}"]))
+            for name in sorted(near)
+        ),
+        *(
+            Task(name, "names", tuple(files), tuple(p for o, fs in inside.items() if o != name for p in fs))
+            for name, files in names.items()
+        ),
+    ]
+
+
+def _speakers(inside: dict[str, list[Path]]) -> bool:
+    """Whether the folders are speakers: numbered takes of several labels in one of them."""
+    stems = [[path.stem.rpartition("-") for path in files] for files in inside.values()]
+    if not all(label and take.isdigit() for folder in stems for label, _, take in folder):
+        return False
+    return any(len({label for label, _, _ in folder}) > 1 for folder in stems)
 
 
 def _own_voice(inside: dict[str, list[Path]]) -> list[Task]:
     tasks = []
     for speaker, files in inside.items():
-        labels = sorted({path.stem.rsplit("-", 1)[0] for path in files})
-        for label in labels:
-            same = tuple(path for path in files if path.stem.rsplit("-", 1)[0] == label)
+        for label in sorted({path.stem.rpartition("-")[0] for path in files}):
+            same = tuple(path for path in files if path.stem.rpartition("-")[0] == label)
             rest = tuple(path for path in files if path not in same)
             tasks.append(Task(f"{speaker}/{label}", "own-voice", same, rest))
     return tasks
 
 
-@lru_cache(maxsize=1024)
-def load(path: Path) -> Samples:
-    """A recording as int16 mono at 16 kHz."""
-    samples, rate = sf.read(path, dtype="int16", always_2d=True)
-    mono = samples[:, 0]
-    return np.asarray(mono if rate == RATE else soxr.resample(mono, rate, RATE), dtype=np.int16)
+def _with(task: Task, others: Sequence[Path]) -> Task:
+    return replace(task, negatives=tuple(dict.fromkeys((*task.negatives, *others))))
 
 
-class Rooms:
-    """Puts a clip into a condition: "clean", or "pink-10", "room-10", "babble-10" (dB of speech over noise).
-
-    The ratio is of mean powers: the clip's where someone speaks, the noise's throughout. The same clip gets
-    the same noise in every run.
-    """
-
-    def __init__(self, noise: Sequence[Path], voices: Sequence[Path], maker: TakeMaker) -> None:
-        self._maker = maker
-        self._noise = [load(path).astype(np.float64) for path in noise]
-        self._noise = [audio for audio in self._noise if len(audio) > RATE]
-        self._voices = list(voices)
-        self._powers: dict[Path, float] = {}
-
-    def put(self, path: Path, condition: str) -> Samples:
-        """The clip at `path` with a second of the same room before it and half a second after."""
-        clip = load(path).astype(np.float64)
-        rng = np.random.default_rng(zlib.crc32(f"{path.parent.name}/{path.name}/{condition}".encode()))
-        if condition == "clean":
-            return clip.astype(np.int16)
-        kind, decibels = condition.rsplit("-", 1)
-        before, after = RATE, RATE // 2
-        whole = np.concatenate([np.zeros(before), clip, np.zeros(after)])
-        noise = self._make(kind, len(whole), path, rng)
-        gain = np.sqrt(self._power(path, clip) / np.mean(noise**2)) * 10 ** (-float(decibels) / 20)
-        return np.asarray(np.clip(whole + gain * noise, -32768, 32767), dtype=np.int16)
-
-    def _power(self, path: Path, clip: Audio) -> float:
-        """The mean square of the clip where someone speaks."""
-        if path not in self._powers:
-            probabilities = np.array(self._maker.probabilities(clip.astype(np.int16)) or [0.0])
-            active = np.repeat(probabilities > 0.5, 512)
-            self._powers[path] = float(np.mean((clip[: len(active)][active] if active.any() else clip) ** 2))
-        return self._powers[path]
-
-    def _make(self, kind: str, n: int, path: Path, rng: np.random.Generator) -> Audio:
-        if kind == "pink":
-            spectrum = np.fft.rfft(rng.normal(size=n))
-            return np.asarray(np.fft.irfft(spectrum / np.sqrt(np.maximum(1, np.arange(len(spectrum)))), n))
-        if kind == "room":
-            source = self._noise[int(rng.integers(len(self._noise)))]
-            looped = np.roll(np.resize(source, max(n, len(source))), int(rng.integers(len(source))))
-            return np.asarray(looped[:n] + 1e-3)
-        if kind == "babble":
-            mixed = np.zeros(n)
-            for index in rng.choice(len(self._voices), size=min(6, len(self._voices)), replace=False):
-                # Played backwards, so that the babble around one name never holds another name.
-                voice = load(self._voices[int(index)])[::-1].astype(np.float64)
-                mixed += np.roll(np.resize(voice, n), int(rng.integers(n))) / (np.std(voice) + 1e-9)
-            return np.asarray(mixed)
-        raise SystemExit(f"There is no condition called {kind}.")
+def _possible(task: Task, notes: list[str]) -> bool:
+    if len(task.positives) < 2:
+        notes.append(f'"{task.name}" has one recording: nothing is left to look for. Left out.')
+        return False
+    if not task.negatives:
+        notes.append(f'"{task.name}" has no recordings of anything else: false accepts cannot be counted.')
+    return True

@@ -109,7 +109,7 @@ def test_its_metadata_says_what_it_is_and_where_it_starts(wheel: Path, names: li
     assert fields["Name"] == "onebreath"
     assert fields["License-Expression"] == "Apache-2.0"
     assert fields["Requires-Python"] == ">=3.11"
-    assert set(fields.get_all("Provides-Extra") or ()) == {"device", "server", "dev"}
+    assert set(fields.get_all("Provides-Extra") or ()) == {"bench", "device", "server", "dev"}
 
 
 # The lock file.
