@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pyopen_wakeword import Model, OpenWakeWord
 
 from bench.scoring import Outcome, Sound, peaks
-from voice.adapters.bank import FILE, LEAD
+from voice.adapters.bank import raw_bank
 from voice.audio import BLOCK_S
 from voice.enrolment import Take
 from voice.ports import Embeddings
@@ -69,11 +69,10 @@ def _windows(embeddings: Floats) -> Floats:
 @cache
 def _bank() -> tuple[list[Floats], Floats, Floats]:
     """The bank's pieces as windows, and the mean and standard deviation of its embeddings."""
-    with np.load(FILE, allow_pickle=False) as stored:
-        embeddings = stored["embeddings"].astype(np.float32) * stored["scale"]
-        pieces = np.split(embeddings, np.cumsum(stored["lengths"])[:-1])
+    pieces = raw_bank()
+    embeddings = np.concatenate(pieces)
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0) + np.float32(1e-3)
-    return [_windows((piece[LEAD:] - mean) / scale) for piece in pieces if len(piece) > LEAD], mean, scale
+    return [_windows((piece - mean) / scale) for piece in pieces if len(piece)], mean, scale
 
 
 def train(copies: Sequence[Take], seed: int = 0) -> Classifier:

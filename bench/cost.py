@@ -1,6 +1,6 @@
 """What listening costs: processor, memory, start-up, beside the budgets of the design.
 
-    python bench/cost.py DIR... [--json] [--hours 0]
+    python bench/cost.py DIR... [--json] [--hours 24 --talk-share 0.05]
 
 DIR holds recordings of people in any of the layouts of bench/hearing.py, which prints a short form of this.
 Runs the device's own listening code (voice activity, gate, embeddings, alignment with three enrolled parts),
@@ -138,17 +138,35 @@ def start_s() -> float | None:
         return time.perf_counter() - began
 
 
-def growth(prints: list[Voiceprint], sound: Samples, hours: float) -> dict[str, float]:
-    """Resident memory over `hours` of the same talk, replayed."""
+def growth(prints: list[Voiceprint], sound: Samples, hours: float, talk_share: float) -> dict[str, float]:
+    """Resident memory over `hours` of sound, the same talk over and over with silence between.
+
+    "settled_mb" is after the first tenth of them, "highest_mb" of what came later.
+    """
     run = listening(prints)
-    run(sound)
-    before = memory_mb()
-    for _ in range(max(1, round(hours * 3600 * RATE / len(sound)))):
+    silence = (
+        scene([], len(sound) / RATE * (1 - talk_share) / talk_share).samples if talk_share < 1 else sound[:0]
+    )
+    round_hours = (len(sound) + len(silence)) / RATE / 3600
+    rounds = max(10, round(hours / round_hours))
+    levels = []
+    for _ in range(rounds):
         run(sound)
-    return {"hours": hours, "before_mb": before, "after_mb": memory_mb()}
+        run(silence)
+        levels.append(memory_mb())
+    settled = rounds // 10
+    return {
+        "hours": round(rounds * round_hours, 2),
+        "talk_share": talk_share,
+        "settled_mb": levels[settled - 1],
+        "highest_mb": max(levels[settled:]),
+        "last_mb": levels[-1],
+    }
 
 
-def measure(paths: Sequence[Path], seconds: float = 60.0, hours: float = 0.0) -> dict[str, Any]:
+def measure(
+    paths: Sequence[Path], seconds: float = 60.0, hours: float = 0.0, talk_share: float = 1.0
+) -> dict[str, Any]:
     """All of it, on `seconds` of talk made of these clips, none of which is a part's name. Memory is
     that of this process, so call it in a fresh one."""
     prints = enrolled()
@@ -162,7 +180,7 @@ def measure(paths: Sequence[Path], seconds: float = 60.0, hours: float = 0.0) ->
         "memory_mb": memory_mb(),
     }
     if hours:
-        figures["growth"] = growth(prints, spoken, hours)
+        figures["growth"] = growth(prints, spoken, hours, talk_share)
     figures |= {
         "reference: wake-word wheel, someone talks": share(wakeword_wheel, spoken),
         "reference: PocketSphinx keyphrase, someone talks": share(keyphrase, spoken),
@@ -189,9 +207,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--seconds", type=float, default=120.0, help="talk to measure on (default: 120)")
     parser.add_argument("--hours", type=float, default=0.0, help="also replay this many hours for memory")
+    parser.add_argument("--talk-share", type=float, default=1.0, help="of those hours (default: 1)")
     options = parser.parse_args()
     found = corpus(options.folders)
-    figures = measure(found.paths, options.seconds, options.hours)
+    figures = measure(found.paths, options.seconds, options.hours, options.talk_share)
     print(json.dumps(figures, indent=1) if options.json else "\n".join(lines(figures)))
 
 

@@ -17,7 +17,7 @@ from pocketsphinx import Decoder
 from bench.clips import load
 from bench.conditions import Rooms, Scene
 from bench.noises import pink
-from bench.scoring import Sound
+from bench.scoring import Recognised, Sound
 from voice.adapters.bank import bank
 from voice.adapters.embedding import SpeechEmbedder
 from voice.adapters.takes import TakeMaker
@@ -68,7 +68,7 @@ class Done:
     job: Job
     sound: Sound
     keyphrases: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    words: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
+    words: dict[str, dict[str, Recognised]] = field(default_factory=dict)
 
 
 class Worker:
@@ -123,18 +123,19 @@ class Worker:
 
     def _recognised(
         self, listening: dict[str, Words], scene: Scene, flags: Sequence[bool]
-    ) -> dict[str, tuple[int, ...]]:
-        found: dict[str, tuple[int, ...]] = {}
+    ) -> dict[str, Recognised]:
+        found: dict[str, Recognised] = {}
         quiet = np.zeros(HOP, np.int16)
         for name, recogniser in listening.items():
             recogniser.reset()
             blocks = [scene.samples[at * HOP : (at + 1) * HOP] for at in range(len(flags))]
-            at = []
+            finals, guesses = [], []
             # What is still open at the end is closed by a second of silence, as the stream would.
             for number, block in enumerate([*blocks, *[quiet] * 12]):
                 heard = recogniser.push(block, number < len(flags) and flags[number])
-                at += [min(number, len(flags) - 1) for one in heard if one.final]
-            found[name] = tuple(at)
+                for one in heard:
+                    (finals if one.final else guesses).append(min(number, len(flags) - 1))
+            found[name] = Recognised(tuple(finals), tuple(guesses))
         return found
 
 

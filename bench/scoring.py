@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voice.adapters.bank import bank
-from voice.alignment import Floats, align, combine
+from voice.alignment import align, combine
 from voice.audio import BLOCK_S
 from voice.ports import Embeddings
+from voice.space import Floats
 from voice.spotting import REST_S, Decision, Voiceprint
 
 BATCH_FRAMES: Final = 60_000
@@ -34,15 +35,23 @@ class Witness(Enum):
 
 
 @dataclass(frozen=True)
+class Recognised:
+    """The blocks in which a whole name was recognised: for good, and as a guess that had stood a while."""
+
+    finals: tuple[int, ...] = ()
+    guesses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Sound:
     """One clip in one condition. `embeddings`: shape (frames, 96), of the clip with its surroundings.
     `open`: shape (frames,), whether the device's gate was open, so that the block was scored at all.
-    `words`: for each name, the blocks in which it was recognised whole. `seconds`: of the clip itself."""
+    `words`: for each name, where a Vosk model recognised it. `seconds`: of the clip itself."""
 
     embeddings: Embeddings
     open: NDArray[np.bool_]
     seconds: float
-    words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    words: Mapping[str, Recognised] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ def hearings(
 ) -> list[Outcome]:
     """For each sound what a device with this one part would do."""
     space, outcomes = bank().space, dict[int, Outcome]()
-    placed = [space.place(take) for take in known.takes]
+    placed = space.templates(known.takes)
     for batch in _batches(sounds):
         all_costs = align(placed, [space.place(sounds[index].embeddings) for index in batch])
         for index, costs in zip(batch, all_costs, strict=True):
@@ -75,10 +84,12 @@ def hearings(
 
 def _outcome(known: Voiceprint, sound: Sound, scores: Floats, witness: Witness) -> Outcome:
     decision, count = Decision([known]), 0
-    spoken = set(sound.words.get(known.part, ())) if witness is Witness.BOTH else set[int]()
+    words = sound.words.get(known.part, Recognised()) if witness is Witness.BOTH else Recognised()
     for block in range(len(scores)):
         row = scores[block : block + 1] if sound.open[block] else None
-        count += decision.push(block + 1, row, (known.part,) if block in spoken else ()) is not None
+        spoken = (known.part,) if block in words.finals else ()
+        guessed = (known.part,) if block in words.guesses else ()
+        count += decision.push(block + 1, row, spoken, guessed) is not None
     count += decision.push(len(scores) + 1, None) is not None
     margins = np.where(sound.open, scores - known.threshold, -np.inf)
     return Outcome(count, () if witness is Witness.BOTH else peaks(margins))
@@ -89,7 +100,7 @@ def words_alone(part: str, sounds: Sequence[Sound]) -> list[Outcome]:
     outcomes = []
     for sound in sounds:
         count, rest_until = 0, -1
-        for block in sound.words.get(part, ()):
+        for block in sound.words.get(part, Recognised()).finals:
             if block >= rest_until:
                 count, rest_until = count + 1, block + REST_BLOCKS
         outcomes.append(Outcome(count))

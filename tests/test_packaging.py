@@ -29,6 +29,7 @@ CARRIED = (
     "voice/data/prompts/en/prompts.toml",
     "voice/data/models/manifest.toml",
     "voice/data/negatives.npz",
+    "voice/data/space.npz",
     "voice/wire/FORMAT.md",
     "server/migrations/env.py",
     "server/migrations/script.py.mako",

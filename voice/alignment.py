@@ -4,8 +4,7 @@ Query by example. Every take is a sequence of speech embeddings; the live stream
 all parts at once by subsequence dynamic time warping (Sakoe and Chiba 1978; Müller 2007, chapter 4), one
 vectorised step a block, in constant memory. Three things make it hold on strangers' voices and in noise:
 
-- the embeddings are half-whitened with the statistics of the bank of negatives, so that the few directions
-  in which all speech is alike do not drown the rest;
+- the embeddings are half-whitened and freed of noise (voice/space.py);
 - each take's cost is told in standard deviations below what the bank of negatives costs it, so that a
   take that resembles everything says less than a take that resembles only the name;
 - a part's score is the mean of its better takes, so that one poor take does no harm.
@@ -14,18 +13,11 @@ vectorised step a block, in constant memory. Three things make it hold on strang
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from voice.ports import Embeddings
-
-Floats = NDArray[np.float32]
-
-WHITENING: Final = 0.5
-"""0 leaves the embeddings as they are, 1 whitens them fully. Half does best on held-out speech."""
+from voice.space import Floats
 
 SKIP_WEIGHT: Final = 2.0
 """A step over one frame of a take counts its cost twice, since it covers two."""
@@ -37,28 +29,6 @@ MOST_COST: Final = 2.0
 """Opposite directions all along a path. A higher cost means that no path can have ended here yet."""
 
 _FAR: Final = np.float32(1e6)
-
-
-@dataclass(frozen=True)
-class Space:
-    """Where embeddings are compared: centred on the bank, half-whitened, on the unit sphere."""
-
-    mean: Floats
-    projection: Floats
-
-    @classmethod
-    def of(cls, negatives: Embeddings) -> Space:
-        """The space that these embeddings, shape (frames, 96), span."""
-        mean = negatives.mean(axis=0)
-        values, vectors = np.linalg.eigh(np.cov((negatives - mean).T))
-        scale = (values + 1e-3 * values.max()) ** (-WHITENING / 2)
-        return cls(mean.astype(np.float32), (vectors * scale).astype(np.float32))
-
-    def place(self, embeddings: Embeddings) -> Floats:
-        """Embeddings, shape (frames, 96), as unit vectors of this space."""
-        placed = (embeddings - self.mean) @ self.projection
-        length = np.linalg.norm(placed, axis=1, keepdims=True) + np.float32(1e-9)
-        return np.asarray(placed / length, dtype=np.float32)
 
 
 class Alignment:

@@ -23,8 +23,10 @@ from voice.adapters.settings_file import load_settings
 from voice.adapters.synthesiser import CachedSynthesiser
 from voice.adapters.vad import SileroActivity
 from voice.card import Card
+from voice.household import listened_for
 from voice.loop import Device
 from voice.ports import Microphone, Player
+from voice.renewing import renewed
 from voice.reports import Observer
 from voice.settings import Settings
 from voice.spotting import NameSpotter
@@ -52,8 +54,10 @@ def device(
     """
     forbid_dumps()
     settings = settings_of(home, rehearse=rehearse)
-    box = CardBox(home)
+    box = card_box(home)
     cards, damaged = box.load()
+    if box.renewed:
+        log.warning("%s", up_to_date(box.renewed))
     for damage in damaged:
         log.error("%s The other parts are listened for. %s", damage.cause, damage.remedy)
     records = (
@@ -82,6 +86,17 @@ def device(
         records.close()
 
 
+def card_box(home: Path) -> CardBox:
+    """The cards in a home; those of another matcher are brought up to date when they are first read."""
+    return CardBox(home, lambda card: renewed(card, bank()))
+
+
+def up_to_date(count: int) -> str:
+    """What is said about so many cards that were made anew; no names, it may end up in a log."""
+    cards = "The card of one part was" if count == 1 else f"The cards of {count} parts were"
+    return f"{cards} brought up to date; thresholds and forecasts may differ from before."
+
+
 def synthesiser(home: Path) -> CachedSynthesiser:
     """Speaks the prompts; what it rendered stays in the home."""
     return CachedSynthesiser(home / "cache" / "prompts")
@@ -100,7 +115,8 @@ def spotter(cards: list[Card], settings: Settings) -> NameSpotter:
     """Own-voice evidence for every card; word evidence too where a Vosk model is installed."""
     names = [(card.name, card.alias) for card in cards]
     words = word_evidence.words(settings.language, names, model_path(settings))
-    return NameSpotter(SpeechEmbedder(), bank().space, [card.print for card in cards], words)
+    prints = [listened_for(card, settings.hears) for card in cards]
+    return NameSpotter(SpeechEmbedder(), bank().space, prints, words)
 
 
 def model_path(settings: Settings) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Final
 from voice import assemble
 from voice.adapters import recognisers
 from voice.adapters.bank import bank
-from voice.adapters.cards import CardBox, CardDamagedError
+from voice.adapters.cards import CardDamagedError
 from voice.adapters.identity import load_pairing
 from voice.adapters.portaudio import sound_devices
 from voice.adapters.prompts import load_wording
@@ -50,9 +50,10 @@ def look(home: Path) -> tuple[list[Finding], list[Card]]:
     cards: list[Card] = []
 
     def parts() -> Finding:
-        good, damaged = CardBox(home).load()
+        box = assemble.card_box(home)
+        good, damaged = box.load()
         cards.extend(good)
-        return _parts(good, damaged)
+        return _parts(good, damaged, box.renewed)
 
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("parts", parts),
@@ -79,14 +80,17 @@ def _guarded(subject: str, finding: Callable[[], Finding]) -> Finding:
         return Finding(subject, False, error.cause, error.remedy)
 
 
-def _parts(cards: Sequence[Card], damaged: Sequence[CardDamagedError]) -> Finding:
+def _parts(cards: Sequence[Card], damaged: Sequence[CardDamagedError], renewed: int) -> Finding:
     state = f"{len(cards)} enrolled"
-    if not damaged:
-        return Finding("parts", bool(cards), state, 'onebreath enrol --name "the foreman"')
-    causes = " ".join(
-        f"“{damage.part}”: {damage.cause}" if damage.part else damage.cause for damage in damaged
-    )
-    return Finding("parts", False, f"{state}, {len(damaged)} damaged. {causes}", damaged[0].remedy)
+    remedy = 'onebreath enrol --name "the foreman"'
+    if damaged:
+        causes = " ".join(
+            f"“{damage.part}”: {damage.cause}" if damage.part else damage.cause for damage in damaged
+        )
+        state, remedy = f"{state}, {len(damaged)} damaged. {causes}", damaged[0].remedy
+    if renewed:
+        state = f"{state.rstrip('.')}. {assemble.up_to_date(renewed)}"
+    return Finding("parts", bool(cards) and not damaged, state, remedy)
 
 
 def _pairing(home: Path) -> Finding:

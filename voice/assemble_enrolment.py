@@ -76,7 +76,7 @@ def from_files(home: Path, asked: Asked, files: Files) -> Enrolled:
     """Enrol from recordings. Raises EnrolmentError, AudioError, StorageError; the card before then stays."""
     asked = replace(asked, name=clean_name(asked.name))
     refuse_name(asked.name)
-    box = CardBox(home)
+    box = assemble.card_box(home)
     before = None if asked.replace else box.get(asked.name)
     if not files.takes and before is None:
         raise _no_take(asked.name)
@@ -103,7 +103,7 @@ def from_files(home: Path, asked: Asked, files: Files) -> Enrolled:
 def led(home: Path, asked: Asked, microphone: Microphone, player: Player) -> Enrolled:
     """Enrol with spoken prompts. Raises as `from_files`; what a person should hear of it has been said."""
     asked = replace(asked, name=clean_name(asked.name))
-    box = CardBox(home)
+    box = assemble.card_box(home)
     before = None if asked.replace else box.get(asked.name)
     if asked.audition and before is None:
         raise _no_take(asked.name)
@@ -181,7 +181,8 @@ def _keep(
         box.put(revised.card)
     others, _ = box.load()
     alike = confusions(revised.card, others, bank().space)
-    told = (*notes, *_told(revised))
+    anew = [assemble.up_to_date(box.renewed)] if box.renewed else []
+    told = (*anew, *notes, *_told(revised))
     return Enrolled(
         revised.card, before, kept, revised.refusal, tuple(alike), told, revised.worse is not None
     )

@@ -17,10 +17,11 @@ from typing import Final
 
 import numpy as np
 
-from voice.alignment import Floats, Space, align, combine
+from voice.alignment import align, combine
 from voice.audio import BLOCK_S
 from voice.enrolment import Bank, Forecast, Take, odd_one_out, voiceprint
 from voice.ports import Embeddings
+from voice.space import Floats, Space
 from voice.spotting import Decision, Voiceprint
 
 FEWEST_TRIES: Final = 3
@@ -45,7 +46,7 @@ class Refusal:
 
 def scores(known: Voiceprint, raw: Embeddings, space: Space) -> Floats:
     """The part's score at each frame of a recording, embedded to shape (frames, 96): shape (frames,)."""
-    placed = [space.place(take) for take in known.takes]
+    placed = space.templates(known.takes)
     return combine(align(placed, [space.place(raw)])[0], known.usual, known.spread)
 
 

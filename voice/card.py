@@ -9,7 +9,7 @@ from typing import Final
 from voice.audio import Clip
 from voice.enrolment import Forecast, Take
 from voice.ports import Embeddings
-from voice.spotting import Voiceprint
+from voice.spotting import MATCHER, Voiceprint
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Card:
 
     `tries`: the audition's, embedded, each of shape (frames, 96); they tell later whether new takes help.
     `talk`: the client's ordinary talk, embedded in pieces, kept with consent only. `anyway`: the clinician
-    kept the part although its forecast speaks against it."""
+    kept the part although its forecast speaks against it. `matcher`: the version of the matcher that made
+    `print` and `forecast`."""
 
     name: str
     takes: tuple[Take, ...]
@@ -33,6 +34,7 @@ class Card:
     tries: tuple[Embeddings, ...] = ()
     talk: tuple[Embeddings, ...] = ()
     anyway: bool = False
+    matcher: int = MATCHER
 
 
 JOINERS: Final = "\u200c\u200d"

@@ -9,10 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from voice.alignment import MOST_COST, Floats, Space, align, combine
+from voice.alignment import MOST_COST, align, combine
 from voice.audio import BLOCK_S, RATE, Samples, level_db
 from voice.errors import EnrolmentError
 from voice.ports import Embeddings
+from voice.space import CONTEXT, Floats, Space
 from voice.spotting import Voiceprint
 
 CHUNK_S: Final = 0.032
@@ -36,7 +37,7 @@ EDGE_S: Final = 0.03
 STRETCH_FRAMES: Final = 25
 """The bank is looked at in stretches of 2 s: about one utterance."""
 
-LEAST_THRESHOLD: Final = 3.4
+LEAST_THRESHOLD: Final = 3.25
 """Scores are standard deviations: on recordings of strangers nothing but the name passes this often."""
 
 BANK_ACCEPTS: Final = 3
@@ -45,7 +46,7 @@ BANK_ACCEPTS: Final = 3
 OWN_SHARE: Final = 0.45
 """The threshold is at least this share of what the takes score against each other."""
 
-OWN_LIMIT: Final = 0.7
+OWN_LIMIT: Final = 0.6
 """And at most this share of it, so that the client's own way of saying the name is found."""
 
 TALK_MARGIN: Final = 0.2
@@ -82,11 +83,12 @@ class Take:
     span: Span
 
     def name(self) -> Embeddings:
-        """The frames that hold the name; at least three."""
+        """The frames that hold the name, at least three, and CONTEXT frames before them."""
         first = round((self.span.start_s + HEAD_S) / BLOCK_S)
         last = round((self.span.end_s + TAIL_S) / BLOCK_S)
         first = max(0, min(first, len(self.embeddings) - 3))
-        return self.embeddings[first : max(last, first + 3)]
+        last = min(max(last, first + 3), len(self.embeddings))
+        return self.embeddings[np.maximum(np.arange(first - CONTEXT, last), 0)]
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def odd_one_out(takes: Sequence[Take], space: Space) -> int | None:
     """The take that is unlike the others, if there is one; needs at least three takes."""
     if len(takes) < 3:
         return None
-    placed = [space.place(take.name()) for take in takes]
+    placed = space.templates([take.name() for take in takes])
     recordings = [space.place(take.embeddings) for take in takes]
     costs = np.stack([cost.min(axis=0) for cost in align(placed, recordings)])
     np.fill_diagonal(costs, np.nan)
@@ -178,7 +180,7 @@ def voiceprint(
             f'"{part}" has no take yet.', "Record the name three to five times, or give --take FILE."
         )
     names = [take.name() for take in takes]
-    placed = [bank.space.place(name) for name in names]
+    placed = bank.space.templates(names)
     lowest = _stretches(align(placed, bank.pieces))
     usual, spread = lowest.mean(axis=0), lowest.std(axis=0)
     negatives = np.sort(combine(lowest, usual, spread))[::-1]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from voice.alignment import Space
 from voice.audition import first_heard, without
 from voice.card import Card
+from voice.space import Space
 from voice.spotting import Voiceprint
 
 

@@ -63,6 +63,11 @@ RATES: Final = (115, 130, 150)
 """Words a minute, slowest first."""
 
 
+HEARS: Final = ("anyone", "client")
+"""Whose voice may say a name. "anyone": another person in the home who says it is heard too. "client": voices
+unlike the one that recorded the takes are heard less often, and so is the client when tired or hoarse."""
+
+
 @dataclass(frozen=True)
 class QuietHours:
     """Between these two local times a name is answered with the tone alone; may pass midnight."""
@@ -99,6 +104,8 @@ class Settings:
     """After the device has spoken, this much audio is still not taken for the client."""
     tone_tail_s: float = 0.16
     """The same after a tone, which a room swallows sooner."""
+    hears: str = HEARS[0]
+    """Whose voice may say a name; one of HEARS. A preference and no lock (docs/words.md)."""
     hold_s: float = 30.0
     """A record is kept this long before it is first sent, so that "delete that" has its chance."""
     preroll_s: float = 0.5
@@ -110,8 +117,8 @@ def from_mapping(values: Mapping[str, object]) -> Settings:
 
     Keys: clinician, danger_number, talk_number, language, model (a folder), pace (a
     name in PROFILES), quiet_from and
-    quiet_until ("22:30"), volume (0-4), words_per_minute (one of RATES), hold_s (0-3600 seconds). Raises
-    SettingsError otherwise.
+    quiet_until ("22:30"), volume (0-4), words_per_minute (one of RATES), hears (one of HEARS), hold_s (0-3600
+    seconds). Raises SettingsError otherwise.
     """
     known = {
         "clinician",
@@ -124,6 +131,7 @@ def from_mapping(values: Mapping[str, object]) -> Settings:
         "quiet_until",
         "volume",
         "words_per_minute",
+        "hears",
         "hold_s",
     }
     unknown = sorted(set(values) - known)
@@ -135,8 +143,12 @@ def from_mapping(values: Mapping[str, object]) -> Settings:
     pace = values.get("pace", "usual")
     if pace not in PROFILES:
         raise SettingsError(f"There is no pace called {pace!r}.", f"Choose one of: {', '.join(PROFILES)}.")
+    hears = values.get("hears", settings.hears)
+    if hears not in HEARS:
+        raise SettingsError(f"hears cannot be {hears!r}.", f"Choose one of: {', '.join(HEARS)}.")
     return replace(
         settings,
+        hears=str(hears),
         clinician=_text(values, "clinician", settings.clinician),
         danger_number=_text(values, "danger_number", settings.danger_number),
         talk_number=_text(values, "talk_number", settings.talk_number),

@@ -7,7 +7,10 @@ is installed, is a part whose whole name was recognised. `Decision` is the one p
   the words agree;
 - recognised words name the part when own-voice evidence does not veto them, that is, when it reached `VETO`
   of the threshold within the last two seconds;
+- words still being spoken, where the whole name has stood for a while, do the same from `GUESSED` on;
 - of several parts at once, the one furthest above its threshold.
+
+How these were chosen: docs/words.md.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from voice.alignment import Alignment, Floats, Space, combine
+from voice.alignment import Alignment, combine
 from voice.audio import BLOCK_S, Samples
 from voice.ports import Embedder, Embeddings, Evidence, Hearing
+from voice.space import CONTEXT, Floats, Space
 from voice.words import WordsHeard
 
 LEAD_BLOCKS: Final = 14
@@ -43,15 +47,23 @@ MEMORY_BLOCKS: Final = 25
 VETO: Final = 0.4
 """Recognised words need own-voice evidence of at least this share of the threshold."""
 
+GUESSED: Final = 0.6
+"""So do words that are still being spoken and may be taken back: more of it."""
+
+MATCHER: Final = 2
+"""The matcher's version. Raise it whenever scores change their meaning (embedding, space, alignment, score,
+threshold): cards of another matcher are then made anew from their takes (voice/renewing.py)."""
+
 
 @dataclass(frozen=True)
 class Voiceprint:
     """What own-voice evidence knows of one part.
 
-    `takes`: raw embeddings, each of shape (frames, 96), cut to the name. `usual` and `spread`: mean and
-    standard deviation of the lowest cost of each take in a stretch of negatives, shape (takes,).
+    `takes`: raw embeddings, each of shape (CONTEXT + frames, 96), cut to the name. `usual` and `spread`: mean
+    and standard deviation of the lowest cost of each take in a stretch of negatives, shape (takes,).
     `threshold`: the score from which the part counts as named. `tail_s`: how long after the end of the name
-    the takes go on.
+    the takes go on. `with_words`: the share of the threshold that is enough where the words agree; at 1 words
+    name nothing.
     """
 
     part: str
@@ -60,6 +72,7 @@ class Voiceprint:
     spread: Floats
     threshold: float
     tail_s: float
+    with_words: float = VETO
 
 
 class Words(Protocol):
@@ -96,8 +109,17 @@ class Decision:
         self._peak: _Peak | None = None
         self._recent: deque[tuple[int, Floats]] = deque(maxlen=MEMORY_BLOCKS)
 
-    def push(self, block: int, scores: Floats | None, spoken: Sequence[str] = ()) -> Hearing | None:
-        """Block number `block` has passed, with these scores, shape (parts,); None where nobody spoke."""
+    def push(
+        self,
+        block: int,
+        scores: Floats | None,
+        spoken: Sequence[str] = (),
+        guessed: Sequence[str] = (),
+    ) -> Hearing | None:
+        """Block number `block` has passed, with these scores, shape (parts,); None where nobody spoke.
+
+        `spoken`: parts whose whole name was recognised; `guessed`: in words that are still being spoken.
+        """
         if block < self._rest_until:
             return None
         if scores is not None:
@@ -109,8 +131,8 @@ class Decision:
                 self._peak = _Peak(part, float(scores[part]), margin, block)
         peak = self._peak
         if peak is None:
-            return self._words(block, spoken)
-        both = self._prints[peak.part].part in spoken
+            return self._words(block, spoken, VETO) or self._words(block, guessed, GUESSED)
+        both = self._prints[peak.part].part in (*spoken, *guessed)
         if both or scores is None or block - peak.block >= PEAK_BLOCKS:
             return self._hear(block, peak, Evidence.BOTH if both else Evidence.OWN_VOICE)
         return None
@@ -120,14 +142,14 @@ class Decision:
         self._peak = None
         self._recent.clear()
 
-    def _words(self, block: int, spoken: Sequence[str]) -> Hearing | None:
+    def _words(self, block: int, spoken: Sequence[str], least: float) -> Hearing | None:
         recent = [(at, row) for at, row in self._recent if block - at < MEMORY_BLOCKS]
         for part, known in enumerate(self._prints):
             if known.part not in spoken or not recent:
                 continue
             at, row = max(recent, key=lambda entry: float(entry[1][part]))
             score = float(row[part])
-            if score >= VETO * known.threshold:
+            if score >= max(least, known.with_words) * known.threshold:
                 return self._hear(block, _Peak(part, score, score - known.threshold, at), Evidence.WORDS)
         return None
 
@@ -144,6 +166,9 @@ class Decision:
         )
 
 
+_NOTHING: Final = np.empty((0, 96), np.float32)
+
+
 class NameSpotter:
     """Listens to the stream for every part at once, as `ports.Spotter`. Constant memory."""
 
@@ -154,13 +179,14 @@ class NameSpotter:
         self._space = space
         self._prints = tuple(prints)
         self._words = words
-        takes = [space.place(take) for known in self._prints for take in known.takes]
+        takes = [space.template(take) for known in self._prints for take in known.takes]
         self._alignment = Alignment(takes) if takes else None
         bounds = np.cumsum([0, *(len(known.takes) for known in self._prints)])
         self._slices = [slice(first, last) for first, last in pairwise(bounds)]
         self._decision = Decision(self._prints)
         self._block = 0
         self._held = 0
+        self._before: Embeddings = _NOTHING
         self._ring: deque[Samples] = deque(maxlen=LEAD_BLOCKS)
 
     def push(self, block: Samples, speech: bool) -> Sequence[Hearing]:
@@ -168,7 +194,8 @@ class NameSpotter:
         self._block += 1
         words = self._words.push(block, speech) if self._words else ()
         spoken = tuple(heard.name for heard in words if heard.final)
-        hearing = self._decision.push(self._block, self._scores(block, speech), spoken)
+        guessed = tuple(heard.name for heard in words if not heard.final)
+        hearing = self._decision.push(self._block, self._scores(block, speech), spoken, guessed)
         return (hearing,) if hearing else ()
 
     def reset(self) -> None:
@@ -187,6 +214,7 @@ class NameSpotter:
 
     def _close(self) -> None:
         self._held = 0
+        self._before = _NOTHING
         self._embedder.reset()
         if self._alignment:
             self._alignment.reset()
@@ -206,7 +234,9 @@ class NameSpotter:
         # After a short pause some of this was embedded before. It is aligned anew, and only the present
         # block's score counts, so that nothing is heard twice.
         heard = block if was_held else np.concatenate([*before, block])
-        frames = self._space.place(self._embedder.push(heard))
+        embeddings = self._embedder.push(heard)
+        frames = self._space.place(embeddings, self._before)
+        self._before = np.concatenate([self._before, embeddings])[-CONTEXT:]
         costs = [self._alignment.push(frame[None])[0] for frame in frames][-1]
         return np.array(
             [

@@ -47,7 +47,7 @@ class HeardWord:
 class WordsHeard:
     """A whole name was recognised. Times are seconds of the stream.
 
-    `final` false is a guess from words still being spoken, with approximate times: prepare on it, never act.
+    `final` false is a guess from words still being spoken, with approximate times, which may be taken back.
     """
 
     name: str
@@ -133,45 +133,6 @@ def alias_candidates(decoded: Sequence[Sequence[str]]) -> list[str]:
     return [text for text, _ in sorted(weight.items(), key=lambda item: (-item[1], len(item[0]), item[0]))]
 
 
-Phones = tuple[str, ...]
-"""One pronunciation as a dictionary's sounds."""
-
-LITTLE_PHONES: Final = 2
-"""A word of a phrase with no more sounds than this ("the", "my") is not replaced: every sentence has it."""
-
-
-def near_words(
-    targets: Mapping[str, Sequence[Phones]], dictionary: Iterable[tuple[str, Phones]], limit: int = 8
-) -> dict[str, list[str]]:
-    """For each target word the first `limit` words of the dictionary that sound one phone away from it."""
-    found: dict[str, list[str]] = {word: [] for word in targets}
-    for other, phones in dictionary:
-        for word, ways in targets.items():
-            near = found[word]
-            if other == word or other in near or len(near) >= limit:
-                continue
-            if any(one_apart(phones, way) for way in ways):
-                near.append(other)
-    return found
-
-
-def content_words(phrase: str, ways: Mapping[str, Sequence[Phones]]) -> list[str]:
-    """The words of a phrase that carry it: those with more than a few sounds, or all of them if none has."""
-    words = phrase.split()
-    long = [word for word in words if any(len(way) > LITTLE_PHONES for way in ways.get(word, ()))]
-    return long or words
-
-
-def near_phrases(phrase: str, near: Mapping[str, Sequence[str]]) -> list[str]:
-    """The phrase with one word at a time replaced by each word near to it."""
-    words = phrase.split()
-    return [
-        " ".join([*words[:index], other, *words[index + 1 :]])
-        for index, word in enumerate(words)
-        for other in near.get(word, ())
-    ]
-
-
 NEAR_COMMANDS: Final = (
     "stopped",
     "stops",
@@ -222,17 +183,6 @@ NEAR_COMMANDS: Final = (
     "start listen",
 )
 """Words that sound like the commands. A grammar of commands alone would hear "stop" in "top"."""
-
-
-def one_apart(one: Phones, other: Phones) -> bool:
-    """Whether two pronunciations differ in exactly one phone: replaced, added or left out."""
-    short, long = sorted((one, other), key=len)
-    if len(long) - len(short) > 1 or one == other:
-        return False
-    same = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    if len(short) == len(long):
-        return short[same + 1 :] == long[same + 1 :]
-    return short[same:] == long[same + 1 :]
 
 
 def command_of(text: str) -> Command | None:

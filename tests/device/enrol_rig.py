@@ -9,13 +9,13 @@ import numpy as np
 
 from tests.fakes import FakeActivity, FakeCards, FakeCommands, FakePlayer, FakeSynthesiser, Log
 from voice.adapters.prompts import load_wording
-from voice.alignment import Space
 from voice.audio import BLOCK_S, HOP, RATE, Clip, Samples
 from voice.enrolling import Enrolling, Led
 from voice.enrolment import Problem, Span, Take, odd_one_out
 from voice.leading import Leading
 from voice.ports import Back, Block, Embeddings, Gap, Lost
 from voice.settings import Settings
+from voice.space import Space
 from voice.speaking import Speaking
 
 ENGLISH = load_wording("en")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from voice.alignment import MOST_COST, SKIP_WEIGHT, Alignment, Floats, Space, align, combine
+from voice.alignment import MOST_COST, SKIP_WEIGHT, Alignment, align, combine
+from voice.space import Floats, Space
 
 DIMENSIONS = 12
 """Fewer than an embedding's 96: the arithmetic is the same, and random directions are still far apart."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice.alignment import Space, align, combine
+from voice.alignment import align, combine
 from voice.audio import RATE, Samples
 from voice.enrolment import (
     CHUNK_S,
@@ -23,6 +23,7 @@ from voice.enrolment import (
 )
 from voice.errors import EnrolmentError
 from voice.ports import Embeddings
+from voice.space import CONTEXT, Space
 from voice.wording import KEYS
 
 quick = settings(max_examples=25, deadline=None)
@@ -121,7 +122,7 @@ def test_a_name_has_at_least_three_frames_and_lies_within_the_take(
 ) -> None:
     embeddings = np.arange(frames * 96, dtype=np.float32).reshape(frames, 96)
     name = Take(embeddings, Span(start_s, start_s + seconds)).name()
-    assert min(3, frames) <= len(name) <= frames
+    assert CONTEXT + min(3, frames) <= len(name) <= CONTEXT + frames
 
 
 # Takes as walks through a space of embeddings.
@@ -183,7 +184,7 @@ def test_the_threshold_lies_between_what_others_score_and_what_the_name_scores()
     rng = np.random.default_rng(5)
     takes = takes_of(NAME, 6, rng)
     known, _ = voiceprint("the foreman", takes[:4], BANK)
-    placed = [BANK.space.place(name) for name in known.takes]
+    placed = BANK.space.templates(known.takes)
 
     def score(take: Take) -> float:
         (costs,) = align(placed, [BANK.space.place(take.embeddings)])

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice.alignment import Floats, Space
 from voice.audio import BLOCK_S, HOP, Samples
 from voice.ports import Embeddings, Evidence, Hearing
+from voice.space import CONTEXT, Floats, Space
 from voice.spotting import (
     HOLD_BLOCKS,
     LEAD_BLOCKS,
@@ -31,7 +31,8 @@ FOREMAN, GIANT = "the foreman", "the small giant"
 
 def known(part: str, threshold: float = 4.0, *, first_mark: int = 10, tail_s: float = 0.0) -> Voiceprint:
     """A part whose two takes are the marks `first_mark` to `first_mark` + 5 in order."""
-    take = np.stack([direction(first_mark + index) for index in range(6)])
+    name = [direction(first_mark + index) for index in range(6)]
+    take = np.stack([*[direction(1)] * CONTEXT, *name])
     usual, spread = np.full(2, 0.9, np.float32), np.full(2, 0.1, np.float32)
     return Voiceprint(part, (take, take), usual, spread, threshold, tail_s)
 
@@ -342,14 +343,20 @@ def test_what_came_before_a_reset_is_not_embedded_after_it() -> None:
     assert stream.embedder.pushed == NAME
 
 
-def test_words_reach_the_decision_only_when_final_and_hear_every_block() -> None:
+def test_words_and_guesses_reach_the_decision_and_words_hear_every_block() -> None:
     half = [10, 11, 12, 13]
     for final in (True, False):
         words = SaidWords({len(QUIET) + len(half) + 3: (FOREMAN, final)})
         stream = Stream(known(FOREMAN, 8.9), words=words)
         heard = stream.hear([*QUIET, *NAME[:5], *QUIET])
-        assert [hearing.evidence for hearing in heard] == ([Evidence.WORDS] if final else [])
+        assert [hearing.evidence for hearing in heard] == [Evidence.WORDS]
         assert words.blocks == 2 * len(QUIET) + 5
+
+
+def test_a_guess_with_little_own_voice_behind_it_is_not_believed() -> None:
+    words = SaidWords({len(QUIET) + 7: (FOREMAN, False)})
+    stream = Stream(known(FOREMAN, 20.0), words=words)
+    assert stream.hear([*QUIET, *NAME[:5], *QUIET]) == []
 
 
 def test_words_are_told_of_resets_and_skips() -> None:

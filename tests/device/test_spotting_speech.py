@@ -29,7 +29,7 @@ TONIGHT = client((130, 40), (172, 46))
 
 def score(known: Voiceprint, text: str, person: Speaker) -> float:
     """The best own-voice score anywhere in an utterance."""
-    placed = [bank().space.place(name) for name in known.takes]
+    placed = bank().space.templates(known.takes)
     (costs,) = align(placed, [bank().space.place(take(text, person).embeddings)])
     return float(combine(costs, known.usual, known.spread).max())
 

@@ -132,7 +132,7 @@ def test_a_trimmed_file_is_as_good_as_one_with_room() -> None:
     trimmed = usable(maker.make(said(NAME, CLIENT).samples))
     roomy = usable(maker.make(around(said(NAME, CLIENT).samples)))
     space = bank().space
-    (cost,) = align([space.place(trimmed.name())], [space.place(roomy.embeddings)])
+    (cost,) = align([space.template(trimmed.name())], [space.place(roomy.embeddings)])
     assert cost.min() < 0.2
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from tests.device.speaking import ESPEAK, TINY, VOICES, blocks, loud, say
-from voice.adapters.pronunciations import confusables
 from voice.adapters.vosk import Model, VoskCommands, VoskTranscriber, VoskWords, find_alias, load, spoken_name
 from voice.audio import BLOCK_S, RATE, Samples
 from voice.errors import ModelError
@@ -46,16 +45,6 @@ def test_a_name_is_found_in_a_sentence(model: Model, voice: str) -> None:
 def test_other_talk_and_single_words_are_not_a_name(model: Model, voice: str, sentence: str) -> None:
     words = VoskWords(model, [FOREMAN, LITTLE])
     assert listen(words, say(sentence, voice), SILENCE) == []
-
-
-@pytest.mark.parametrize("voice", ESPEAK)
-def test_near_phrases_give_the_recogniser_something_else_to_hear(model: Model, voice: str) -> None:
-    names = [SpokenName("the window", ("the window",)), SpokenName("soldier", ("soldier",))]
-    near = confusables(["the window", "soldier"], model.knows)
-    assert "the wind" in near
-    words = VoskWords(model, names, near)
-    assert finals(listen(words, say("in the wind i saw a bird", voice), SILENCE)) == []
-    assert finals(listen(words, say("the window", voice), SILENCE)) == ["the window"]
 
 
 def test_guesses_come_first_and_final_soon_after_the_name(model: Model) -> None:

@@ -17,12 +17,8 @@ from voice.words import (
     alias_candidates,
     all_known,
     command_of,
-    content_words,
     grammar,
     names_in,
-    near_phrases,
-    near_words,
-    one_apart,
     plain_word,
     sayable,
     whole_names,
@@ -110,37 +106,6 @@ def test_the_alias_needs_more_than_half_of_the_takes() -> None:
 
 def test_texts_with_unknown_words_are_no_alias() -> None:
     assert alias_candidates([["grumble [unk]", "grumble tron"], ["grumble tron"], [""]]) == ["grumble tron"]
-
-
-def test_near_words_differ_in_one_phone() -> None:
-    f, w, n = ("F", "AO", "R"), ("W", "AO", "R"), ("N", "AO", "R", "TH")
-    assert one_apart(f, w)
-    assert one_apart(("AO", "R"), f)
-    assert not one_apart(f, f)
-    assert not one_apart(f, n)
-    found = near_words({"four": [f]}, [("four", f), ("war", w), ("war", w), ("north", n), ("for", f)])
-    assert found == {"four": ["war"]}
-
-
-@given(st.lists(st.sampled_from("ABC"), max_size=5), st.lists(st.sampled_from("ABC"), max_size=5))
-def test_one_apart_is_an_edit_distance_of_one(one: list[str], other: list[str]) -> None:
-    def distance(a: tuple[str, ...], b: tuple[str, ...]) -> int:
-        if not a or not b:
-            return len(a) + len(b)
-        return min(distance(a[1:], b[1:]) + (a[0] != b[0]), distance(a[1:], b) + 1, distance(a, b[1:]) + 1)
-
-    assert one_apart(tuple(one), tuple(other)) == (distance(tuple(one), tuple(other)) == 1)
-
-
-def test_little_words_are_not_replaced() -> None:
-    ways: dict[str, list[tuple[str, ...]]] = {
-        "the": [("DH", "AH")],
-        "critic": [("K", "R", "IH", "T", "IH", "K")],
-        "me": [("M", "IY")],
-    }
-    assert content_words("the critic", ways) == ["critic"]
-    assert content_words("me", ways) == ["me"]
-    assert near_phrases("the critic", {"critic": ["cryptic"]}) == ["the cryptic"]
 
 
 def test_a_command_is_the_whole_utterance() -> None:

@@ -5,7 +5,7 @@
 
 takes.npz holds embeddings: of the takes, of the audition's tries, and of ordinary talk where that was
 consented to. Version 1 had neither tries nor talk; it is read as it is, and the next enrolment
-writes version 2.
+writes version 2. A card without `matcher` was made by matcher 1.
 
 Everything of a generation is on disk before card.json names it, and the generation before is removed after
 that: whatever moment the power goes, one whole card is there, the old one or the new one.
@@ -19,6 +19,8 @@ import json
 import secrets
 import shutil
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +32,8 @@ from voice.adapters.private_file import sync_folder, write_private
 from voice.audio import Clip
 from voice.card import Card
 from voice.enrolment import Forecast, Span, Take
-from voice.errors import StorageError
-from voice.spotting import Voiceprint
+from voice.errors import EnrolmentError, StorageError
+from voice.spotting import MATCHER, Voiceprint
 
 VERSION: Final = 2
 READABLE: Final = (1, VERSION)
@@ -46,11 +48,21 @@ class CardDamagedError(StorageError):
         self.part = part
 
 
-class CardBox:
-    """The cards of one device. As `ports.Cards` it answers with a part's phrase and whether it is quiet."""
+Renew = Callable[[Card], Card]
+"""Makes a card of another matcher anew; EnrolmentError where it cannot."""
 
-    def __init__(self, home: Path) -> None:
+
+class CardBox:
+    """The cards of one device. As `ports.Cards` it answers with a part's phrase and whether it is quiet.
+
+    With `renew`, a card that another matcher made is made anew when it is read, and kept; `renewed` counts
+    them. Without, it is read as it is.
+    """
+
+    def __init__(self, home: Path, renew: Renew | None = None) -> None:
         self._folder = home / "cards"
+        self._renew = renew
+        self.renewed = 0
         self._phrases: dict[str, Clip | None] = {}
         self._quiet: dict[str, bool] = {}
 
@@ -134,7 +146,8 @@ class CardBox:
             fields = json.loads((place / "card.json").read_bytes())
             part = str(fields["name"])
             if fields["version"] in READABLE:
-                return _card(fields, place / Path(str(fields["generation"])).name)
+                card = _card(fields, place / Path(str(fields["generation"])).name)
+                return card if card.matcher == MATCHER else self._up_to_date(card, place)
         except _DAMAGE as error:
             raise CardDamagedError(
                 f"The card in {place} is damaged ({type(error).__name__}).", LOOK, part
@@ -142,6 +155,23 @@ class CardBox:
         raise CardDamagedError(
             f"The card in {place} was written by another version of Onebreath.", LOOK, part
         )
+
+    def _up_to_date(self, card: Card, place: Path) -> Card:
+        if self._renew is None:
+            return card
+        try:
+            fresh = self._renew(card)
+        except EnrolmentError:
+            raise CardDamagedError(
+                f"The takes in {place} are from another version of Onebreath and of no use to this one.",
+                LOOK,
+                card.name,
+            ) from None
+        self.renewed += 1
+        # Where nothing can be written, the part is heard all the same, and made anew at the next start.
+        with suppress(StorageError):
+            self.put(fresh)
+        return fresh
 
 
 _DAMAGE: Final = (
@@ -151,6 +181,7 @@ _DAMAGE: Final = (
     TypeError,
     AttributeError,
     EOFError,
+    IndexError,
     zipfile.BadZipFile,
     soundfile.LibsndfileError,
 )
@@ -175,6 +206,7 @@ def _fields(card: Card, generation: str) -> bytes:
         "tries": len(card.tries),
         "talk": len(card.talk),
         "anyway": card.anyway,
+        "matcher": card.matcher,
     }
     return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
@@ -214,6 +246,7 @@ def _card(fields: dict[str, Any], folder: Path) -> Card:
         tries=tries,
         talk=talk,
         anyway=bool(fields.get("anyway", False)),
+        matcher=int(fields.get("matcher", 1)),
     )
 
 

@@ -44,6 +44,10 @@ DOUBT_BELOW: Final = 0.9
 PREROLL_BLOCKS: Final = 4
 """Blocks before the energy gate opened that are still given to the recogniser: a name may start softly."""
 
+STANDING_BLOCKS: Final = 5
+"""Blocks for which a whole name must stand in the partial result to be a guess worth telling: 0.4 s. In noise
+names flare up in it for a quarter of a second where none was said (docs/words.md)."""
+
 SETTLED_BLOCKS: Final = 3
 """Quiet blocks (80 ms each) after which a name that stands in the partial result is made final."""
 
@@ -157,7 +161,7 @@ class VoskWords:
     """Hears names as words in the stream, a block at a time.
 
     `names` without any alias whose words are all known are left out (`listening_for` tells which remain).
-    `near` are phrases that sound like them; the recogniser then has something else to hear.
+    `near` are phrases that the recogniser may hear instead, for a model that has no word for the unknown.
     """
 
     def __init__(self, model: Model, names: Sequence[SpokenName], near: Sequence[str] = ()) -> None:
@@ -172,13 +176,15 @@ class VoskWords:
         self._preroll: deque[Samples] = deque(maxlen=PREROLL_BLOCKS)
         self._recogniser: Any = None
         self._open, self._quiet = False, 0
+        self._named = False
+        self._standing: dict[str, int] = {}
         self._build()
 
     def push(self, block: Samples, loud: bool) -> Sequence[WordsHeard]:
         """Take one block of 1,280 samples; `loud` is whether it rises above the room's floor.
 
-        Quiet blocks outside an utterance are not decoded. Answers with guesses (`final` false), once per name
-        and utterance, and with whole names that were said.
+        Quiet blocks outside an utterance are not decoded. Answers with guesses (`final` false), once each
+        time that a name has stood for STANDING_BLOCKS, and with whole names that were said.
         """
         self._blocks += 1
         if not self._phrases:
@@ -194,7 +200,7 @@ class VoskWords:
         if ended:
             heard = self._finals(self._recogniser.Result())
         guesses = self._guesses()
-        if self._quiet >= (SETTLED_BLOCKS if self._guessed else CLOSE_BLOCKS):
+        if self._quiet >= (SETTLED_BLOCKS if self._named else CLOSE_BLOCKS):
             heard += self._finals(self._recogniser.FinalResult())
             self._open = False
             if self._fed / RATE >= REBUILD_S:
@@ -221,7 +227,7 @@ class VoskWords:
         self._fed = 0
         self._offset_s = 0.0
         self._open, self._quiet = False, 0
-        self._guessed: set[str] = set()
+        self._forget_guesses()
 
     def _start(self) -> None:
         before = list(self._preroll)
@@ -229,7 +235,7 @@ class VoskWords:
         # The recogniser counts only what it was given; the stream goes on between utterances.
         self._offset_s = (self._blocks - 1 - len(before)) * BLOCK_S - self._fed / RATE
         self._open, self._quiet = True, 0
-        self._guessed = set()
+        self._forget_guesses()
         for block in before:
             self._feed(block)
 
@@ -240,12 +246,18 @@ class VoskWords:
     def _guesses(self) -> list[WordsHeard]:
         partial = json.loads(self._recogniser.PartialResult()).get("partial", "")
         now = self._blocks * BLOCK_S
-        fresh = [name for name in names_in(partial, self.listening_for) if name not in self._guessed]
-        self._guessed.update(fresh)
-        return [WordsHeard(name, max(0.0, now - 1.0), now, final=False) for name in fresh]
+        names = names_in(partial, self.listening_for)
+        self._named = self._named or bool(names)
+        self._standing = {name: self._standing.get(name, 0) + 1 for name in names}
+        stood = [name for name, blocks in self._standing.items() if blocks == STANDING_BLOCKS]
+        return [WordsHeard(name, max(0.0, now - 1.0), now, final=False) for name in stood]
+
+    def _forget_guesses(self) -> None:
+        self._named = False
+        self._standing = {}
 
     def _finals(self, result: str) -> list[WordsHeard]:
-        self._guessed = set()
+        self._forget_guesses()
         words = [
             HeardWord(word["word"], word["start"] + self._offset_s, word["end"] + self._offset_s)
             for word in json.loads(result).get("result", [])

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from voice.adapters.recognisers import STARTER_LANGUAGE, usable_model
+from voice.adapters.recognisers import usable_model
 from voice.audio import Samples
-from voice.models import same_language
-from voice.words import all_known, sayable
+from voice.words import ORDINARY, all_known, sayable
 
 if TYPE_CHECKING:
     from voice.adapters.vosk import VoskWords
+
+FEWEST_OTHERS: Final = 30
+"""Ordinary words that a grammar without a word for the unknown needs beside the names."""
 
 
 def words(
     language: str, names: Sequence[tuple[str, str | None]], model_path: Path | None = None
 ) -> VoskWords | None:
-    """Listens for names, each with its alias or None; None without a model or a name it can say."""
+    """Listens for names, each with its alias or None; None without a model or a name it can say.
+
+    A model that has no word for the unknown hears a name in everything that is said, unless there is
+    something else to hear: short ordinary words, where it knows enough of them; else it is not asked.
+    """
     found = usable_model(language, model_path)
     if found is None or not names:
         return None
-    from voice.adapters.pronunciations import confusables
     from voice.adapters.vosk import VoskWords, load, spoken_name
 
     model = load(found.path)
-    spoken = [spoken_name(model, name, alias) for name, alias in names]
-    aliases = [alias for name in spoken for alias in name.aliases]
-    near = confusables(aliases, model.knows) if same_language(language, STARTER_LANGUAGE) else ()
-    listening = VoskWords(model, spoken, near)
+    near = [] if model.unknown else [text for text in ORDINARY if all_known(text, model.knows)]
+    if not model.unknown and len(near) < FEWEST_OTHERS:
+        return None
+    listening = VoskWords(model, [spoken_name(model, name, alias) for name, alias in names], near)
     return listening if listening.listening_for else None
 
 
