@@ -129,7 +129,8 @@ class Worker:
         for name, recogniser in listening.items():
             recogniser.reset()
             blocks = [scene.samples[at * HOP : (at + 1) * HOP] for at in range(len(flags))]
-            finals, guesses = [], []
+            finals: list[int] = []
+            guesses: list[int] = []
             # What is still open at the end is closed by a second of silence, as the stream would.
             for number, block in enumerate([*blocks, *[quiet] * 12]):
                 heard = recogniser.push(block, number < len(flags) and flags[number])

@@ -29,6 +29,7 @@ from bench.measure import measure
 from bench.options import Options
 from bench.progress import say
 from bench.report import report
+from voice.adapters.word_evidence import SPOTTERS
 from voice.errors import OnebreathError
 
 
@@ -69,8 +70,10 @@ def options_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PATH",
-        help="a Vosk model: also own voice alone, its words alone, and both (can be given again)",
+        help="a Vosk model: own voice alone, its words alone, and both, for the names whose words it knows "
+        "(can be given again; default: the spotter that the device carries)",
     )
+    parser.add_argument("--no-words", action="store_true", help="leave words out")
     parser.add_argument("--language", default="en", help="of the Vosk models (default: en)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write FILE.png and FILE.svg")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
@@ -92,7 +95,7 @@ def main() -> None:
         seed=asked.seed,
         jobs=asked.jobs,
         references=not asked.no_reference,
-        models=tuple(asked.words_model),
+        models=() if asked.no_words else tuple(asked.words_model) or _carried(asked.language),
         language=asked.language,
     )
     if asked.plot is not None:
@@ -145,6 +148,10 @@ def _document(found: Corpus, options: Options, folders: list[Path], *, measured_
         "delay_after_name": measured.delays,
         "cost": costs,
     }
+
+
+def _carried(language: str) -> tuple[Path, ...]:
+    return (SPOTTERS[language],) if language in SPOTTERS else ()
 
 
 def _can_plot() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.figures import Draw, row
-from bench.scoring import REST_BLOCKS, Outcome, Sound, peaks, words_alone
+from bench.scoring import REST_BLOCKS, Outcome, Recognised, Sound, peaks, words_alone
 
 FOUND = [Path(f"name/{n}") for n in range(4)]
 FALSE = [Path(f"other/{n}") for n in range(5)]
@@ -98,6 +98,7 @@ def test_peaks_lie_a_rest_apart() -> None:
 
 
 def test_words_within_a_rest_are_one_answer() -> None:
-    sound = Sound(np.zeros((40, 96), np.float32), np.ones(40, bool), 3.2, {"a": (3, 5, 3 + REST_BLOCKS)})
+    recognised = Recognised((3, 5, 3 + REST_BLOCKS))
+    sound = Sound(np.zeros((40, 96), np.float32), np.ones(40, bool), 3.2, {"a": recognised})
     assert words_alone("a", [sound]) == [Outcome(2)]
     assert words_alone("b", [sound]) == [Outcome(0)]

@@ -72,7 +72,7 @@ def test_everything_asked_for_is_in_the_document(document: dict[str, Any]) -> No
         ours = rows(document, system="onebreath", condition="clean", takes=takes)
         assert [row["name"] for row in ours] == ["grumbletron", "little-one", "the-foreman", "all"]
         assert [row["tried"] for row in ours] == [5, 5, 5, 15], "the same clips whatever the number of takes"
-    for system in ("classifier", "PocketSphinx", "words, models/tiny-en", "both, models/tiny-en"):
+    for system in ("classifier", "PocketSphinx", "words, data/spotter-en", "both, data/spotter-en"):
         assert len(rows(document, system=system, name="all")) == 1, system
     everything = rows(document, system="onebreath", condition="clean", takes=3, name="all")[0]
     assert everything["an_hour_95"][0] <= everything["an_hour"] <= everything["an_hour_95"][1]

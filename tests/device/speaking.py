@@ -11,9 +11,10 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from voice.adapters import word_evidence
 from voice.audio import HOP, RATE, Samples
 
-TINY = Path(__file__).resolve().parents[1] / "models" / "tiny-en"
+TINY = word_evidence.SPOTTERS["en"]
 ESPEAK = ("espeak:en-us", "espeak:en-gb", "espeak:en-us+f3")
 VOICES = (*ESPEAK, "flite:slt", "flite:rms")
 

@@ -200,3 +200,13 @@ def test_without_a_word_for_the_unknown_and_without_other_words_the_own_voice_li
     monkeypatch.setattr(model, "unknown", None)
     monkeypatch.setattr(word_evidence, "ORDINARY", ("zxqv", "grumbletron"))
     assert word_evidence.words("en", [(FOREMAN, None)], TINY) is None
+
+
+def test_without_an_installed_model_the_spotter_of_this_distribution_listens_for_the_names_it_knows() -> None:
+    """A name in no vocabulary, and a language without a spotter, are left to the own voice."""
+    listening = word_evidence.words("en-us", [(FOREMAN, None), ("grumbletron", None)])
+    assert listening is not None
+    assert [name for name in (FOREMAN, "grumbletron") if name in str(listening.listening_for)] == [FOREMAN]
+    assert word_evidence.words("en", [("grumbletron", None)]) is None
+    assert word_evidence.words("is", [(FOREMAN, None)]) is None
+    assert word_evidence.alias("en", "grumbletron", []) is None

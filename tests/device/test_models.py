@@ -84,7 +84,7 @@ def test_an_unknown_language_is_told_with_those_there_are() -> None:
         ("vosk-model-ar-mgb2-0.4", "ar"),
         ("vosk-model-small-kz-0.15", "kk"),
         ("vosk-model-nl-spraakherkenning-0.6", "nl"),
-        ("tiny-en", None),
+        ("spotter-en", None),
     ],
 )
 def test_a_folders_name_tells_its_language(folder: str, language: str | None) -> None:
