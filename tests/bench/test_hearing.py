@@ -149,8 +149,8 @@ def heard(name: str, folder: Path, condition: str = "clean") -> ears.Done:
 def test_words_join_own_voice_as_on_the_device(folder: Path) -> None:
     known = ears.enrol(("the foreman", takes("the foreman")))
     name, other = heard("the foreman", folder), heard("grumbletron", folder)
-    assert name.words[str(TINY)]["the foreman"]
-    assert not other.words[str(TINY)]["the foreman"]
+    assert name.words[str(TINY)]["the foreman"].finals
+    assert not other.words[str(TINY)]["the foreman"].finals
     sounds = [
         type(done.sound)(done.sound.embeddings, done.sound.open, done.sound.seconds, done.words[str(TINY)])
         for done in (name, other)

@@ -199,7 +199,8 @@ def test_a_name_is_taught_from_files_and_says_what_to_expect(tmp_path: Path) -> 
     more = onebreath("enrol", "--name", NAME, *takes(tmp_path, people=5)[-2:], "--quiet-part", "--home", home)
     assert more.exit_code == 0, more.output
     (card,), _ = CardBox(home).load()
-    assert len(card.takes) == 5
+    # A take that would make the forecast worse is left out, and that is said.
+    assert len(card.takes) == 5 or (len(card.takes) == 4 and "were left out" in more.output), more.output
     assert card.phrase is not None, "what was there stays"
     assert card.quiet
 
