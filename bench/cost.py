@@ -28,6 +28,7 @@ from pocketsphinx import Decoder
 from pyopen_wakeword import Model, OpenWakeWord, OpenWakeWordFeatures
 
 from bench.clips import corpus, load
+from voice.adapters import word_evidence
 from voice.adapters.bank import bank
 from voice.adapters.embedding import SpeechEmbedder
 from voice.adapters.takes import TakeMaker
@@ -91,8 +92,9 @@ def share(work: Callable[[Samples], object], sound: Samples) -> float:
 
 
 def listening(prints: list[Voiceprint]) -> Callable[[Samples], object]:
-    """The device's hearing, as the loop runs it."""
-    ears = Ears(SileroActivity(), NameSpotter(SpeechEmbedder(), bank().space, prints))
+    """The device's hearing, as the loop runs it, with the words that it carries as second witness."""
+    words = word_evidence.words("en", [(known.part, None) for known in prints])
+    ears = Ears(SileroActivity(), NameSpotter(SpeechEmbedder(), bank().space, prints, words))
 
     def run(sound: Samples) -> None:
         for number, block in enumerate(blocks(sound)):
