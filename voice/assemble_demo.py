@@ -195,7 +195,9 @@ def _plain(
     kind = event["event"]
     if kind == "heard":
         late = event["at"] - name_end_s
-        return f"heard “{event['part']}” ({event['evidence']}), {late:.2f} s after the name ended"
+        # Words may settle it while the last sound of the name still rings.
+        when = f"{late:.2f} s after the name ended" if late > 0 else "as the name ended"
+        return f"heard “{event['part']}” ({event['evidence']}), {when}"
     if kind == "said":
         return f"said: {' '.join(sentences(event['prompt'], values))}"
     if kind == "line":
