@@ -39,10 +39,10 @@ class Denoiser:
     scale: Floats
     layers: tuple[tuple[Floats, Floats], ...]
 
-    def correction(self, centred: Floats) -> Floats:
-        """What to add to each frame. `centred`: consecutive frames, shape (frames, 96)."""
+    def correction(self, centred: Floats, lead: int) -> Floats:
+        """What to add to each frame after the first `lead`. `centred`: frames in order, shape (frames, 96)."""
         scaled = centred / self.scale
-        values = np.concatenate([_delayed(scaled, frames) for frames in range(CONTEXT + 1)], axis=1)
+        values = np.concatenate([_delayed(scaled, frames)[lead:] for frames in range(CONTEXT + 1)], axis=1)
         for weights, bias in self.layers[:-1]:
             values = np.maximum(values @ weights + bias, np.float32(0))
         weights, bias = self.layers[-1]
@@ -79,7 +79,7 @@ class Space:
         centred = (embeddings if before is None else np.concatenate([before, embeddings])) - self.mean
         placed = centred[lead:] @ self.projection
         if self.denoiser is not None and len(placed):
-            placed = placed + self.denoiser.correction(centred)[lead:]
+            placed = placed + self.denoiser.correction(centred, lead)
         length = np.linalg.norm(placed, axis=1, keepdims=True) + np.float32(1e-9)
         return np.asarray(placed / length, dtype=np.float32)
 
