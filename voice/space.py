@@ -40,7 +40,7 @@ class Denoiser:
     layers: tuple[tuple[Floats, Floats], ...]
 
     def correction(self, centred: Floats, lead: int) -> Floats:
-        """What to add to each frame after the first `lead`. `centred`: frames in order, shape (frames, 96)."""
+        """What to add to each frame after the first `lead`. `centred`: frames in order, (frames, 96)."""
         scaled = centred / self.scale
         values = np.concatenate([_delayed(scaled, frames)[lead:] for frames in range(CONTEXT + 1)], axis=1)
         for weights, bias in self.layers[:-1]:
