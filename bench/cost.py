@@ -29,7 +29,7 @@ from pyopen_wakeword import Model, OpenWakeWord, OpenWakeWordFeatures
 
 from bench.clips import corpus, load
 from voice.adapters import word_evidence
-from voice.adapters.bank import bank
+from voice.adapters.bank import bank, space
 from voice.adapters.embedding import SpeechEmbedder
 from voice.adapters.takes import TakeMaker
 from voice.adapters.vad import SileroActivity
@@ -94,7 +94,7 @@ def share(work: Callable[[Samples], object], sound: Samples) -> float:
 def listening(prints: list[Voiceprint]) -> Callable[[Samples], object]:
     """The device's hearing, as the loop runs it, with the words that it carries as second witness."""
     words = word_evidence.words("en", [(known.part, None) for known in prints])
-    ears = Ears(SileroActivity(), NameSpotter(SpeechEmbedder(), bank().space, prints, words))
+    ears = Ears(SileroActivity(), NameSpotter(SpeechEmbedder(), space(), prints, words))
 
     def run(sound: Samples) -> None:
         for number, block in enumerate(blocks(sound)):

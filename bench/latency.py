@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.clips import load
-from voice.adapters.bank import bank
+from voice.adapters.bank import space
 from voice.adapters.embedding import SpeechEmbedder
 from voice.adapters.takes import TakeMaker
 from voice.adapters.vad import SileroActivity
@@ -67,7 +67,7 @@ def delay(job: tuple[Voiceprint, Path]) -> Delay | None:
         return None
     said = Said(BEFORE_S, Clip(clip))
     sound = scene([said], said.end_s + AFTER_S).samples
-    ears = Ears(SileroActivity(), NameSpotter(SpeechEmbedder(), bank().space, [known]))
+    ears = Ears(SileroActivity(), NameSpotter(SpeechEmbedder(), space(), [known]))
     heard: list[Hearing] = []
     for number in range(len(sound) // HOP):
         heard += ears.hear(sound[number * HOP : (number + 1) * HOP], (number + 1) * BLOCK_S, names=True).names

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from voice.adapters.bank import bank
+from voice.adapters.bank import space
 from voice.alignment import align, combine
 from voice.audio import BLOCK_S
 from voice.ports import Embeddings
@@ -72,10 +72,10 @@ def hearings(
     known: Voiceprint, sounds: Sequence[Sound], witness: Witness = Witness.OWN_VOICE
 ) -> list[Outcome]:
     """For each sound what a device with this one part would do."""
-    space, outcomes = bank().space, dict[int, Outcome]()
-    placed = space.templates(known.takes)
+    outcomes = dict[int, Outcome]()
+    placed = space().templates(known.takes)
     for batch in _batches(sounds):
-        all_costs = align(placed, [space.place(sounds[index].embeddings) for index in batch])
+        all_costs = align(placed, [space().place(sounds[index].embeddings) for index in batch])
         for index, costs in zip(batch, all_costs, strict=True):
             scores = combine(costs, known.usual, known.spread)
             outcomes[index] = _outcome(known, sounds[index], scores, witness)

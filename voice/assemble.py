@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from voice.adapters import recognisers, word_evidence
-from voice.adapters.bank import bank
+from voice.adapters.bank import bank, space
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
 from voice.adapters.dumps import forbid_dumps
@@ -116,7 +116,7 @@ def spotter(cards: list[Card], settings: Settings) -> NameSpotter:
     names = [(card.name, card.alias) for card in cards]
     words = word_evidence.words(settings.language, names, model_path(settings))
     prints = [listened_for(card, settings.hears) for card in cards]
-    return NameSpotter(SpeechEmbedder(), bank().space, prints, words)
+    return NameSpotter(SpeechEmbedder(), space(), prints, words)
 
 
 def model_path(settings: Settings) -> Path | None:

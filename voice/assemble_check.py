@@ -11,7 +11,7 @@ from typing import Final
 
 from voice import assemble
 from voice.adapters import recognisers
-from voice.adapters.bank import bank
+from voice.adapters.bank import space
 from voice.adapters.cards import CardDamagedError
 from voice.adapters.identity import load_pairing
 from voice.adapters.portaudio import sound_devices
@@ -70,7 +70,7 @@ def look(home: Path) -> tuple[list[Finding], list[Card]]:
 
 def alike(cards: Sequence[Card]) -> dict[str, list[Likeness]]:
     """For each part by name, what it is taken for and what is taken for it."""
-    return {card.name: confusions(card, cards, bank().space) if len(cards) > 1 else [] for card in cards}
+    return {card.name: confusions(card, cards, space()) if len(cards) > 1 else [] for card in cards}
 
 
 def _guarded(subject: str, finding: Callable[[], Finding]) -> Finding:

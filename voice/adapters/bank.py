@@ -35,12 +35,13 @@ def raw_bank() -> list[Embeddings]:
 
 @cache
 def bank() -> Bank:
-    """The bank that this distribution carries, placed in its space."""
-    space = _space()
-    return Bank(space, tuple(space.place(piece) for piece in raw_bank()))
+    """The bank that this distribution carries, placed in its space: seconds of work, for enrolment only."""
+    return Bank(space(), tuple(space().place(piece) for piece in raw_bank()))
 
 
-def _space() -> Space:
+@cache
+def space() -> Space:
+    """The space alone, which is all that listening needs."""
     with np.load(SPACE, allow_pickle=False) as stored:
         layers = []
         for number in count():
