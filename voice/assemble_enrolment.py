@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voice import assemble
 from voice.adapters import recognisers, word_evidence
-from voice.adapters.bank import bank
+from voice.adapters.bank import bank, space
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
 from voice.adapters.microphone import CardMicrophone
@@ -126,12 +126,8 @@ def led(home: Path, asked: Asked, microphone: Microphone, player: Player) -> Enr
         found = session.audition(ask=ask)
     else:
         found = session.lead(Agreement(bank()), audition=asked.audition is None, ask=ask)
-    brought = Brought(
-        takes=found.takes,
-        recordings=found.recordings,
-        phrase=found.phrase,
-        tries=found.tries,
-        talk=found.talk,
+    brought = replace(
+        found,
         keep_talk=found.keep_talk or (asked.keep_talk and bool(found.talk)),
         forget_talk=asked.forget_talk,
         quiet=asked.quiet,
@@ -180,7 +176,7 @@ def _keep(
     if kept:
         box.put(revised.card)
     others, _ = box.load()
-    alike = confusions(revised.card, others, bank().space)
+    alike = confusions(revised.card, others, space())
     anew = [assemble.up_to_date(box.renewed)] if box.renewed else []
     told = (*anew, *notes, *_told(revised))
     return Enrolled(

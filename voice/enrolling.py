@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from voice.audio import RATE, Clip, Samples
@@ -17,6 +17,7 @@ from voice.errors import EnrolmentError
 from voice.events import Prompt, Tone
 from voice.leading import GoneError, Leading
 from voice.ports import Command, CommandRecogniser, Embeddings
+from voice.revising import Brought
 
 TAKE_SILENCE_S: Final = 0.8
 PHRASE_SILENCE_S: Final = 1.6
@@ -89,18 +90,6 @@ class Consent(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Led:
-    """What a led enrolment recorded. Of tries and talk only embeddings are left."""
-
-    takes: tuple[Take, ...] = ()
-    recordings: tuple[Clip, ...] = ()
-    phrase: Clip | None = None
-    tries: tuple[Embeddings, ...] = ()
-    talk: tuple[Embeddings, ...] = ()
-    keep_talk: bool = False
-
-
 class Enrolling:
     """One led enrolment. Call `close` at its end with what came of it."""
 
@@ -110,7 +99,7 @@ class Enrolling:
         self._maker = maker
         self._consent = consent
 
-    def lead(self, judge: Judge, *, audition: bool = True, ask: bool = True) -> Led:
+    def lead(self, judge: Judge, *, audition: bool = True, ask: bool = True) -> Brought:
         """Record takes until `judge` has enough, the phrase, and an audition.
 
         `ask`: whether to ask for consent to keep what the talk sounds like.
@@ -121,13 +110,13 @@ class Enrolling:
         with self._telling():
             self._leading.say(Prompt("enrol.welcome"))
             takes, recordings = self._takes(judge)
-            led = Led(takes, recordings, self._phrase())
+            led = Brought(takes, recordings, self._phrase())
             return self._audition(led, ask) if audition else led
 
-    def audition(self, *, ask: bool = True) -> Led:
+    def audition(self, *, ask: bool = True) -> Brought:
         """An audition alone, for a part that has its takes. Raises AudioError as `lead`."""
         with self._telling():
-            return self._audition(Led(), ask)
+            return self._audition(Brought(), ask)
 
     def close(self, *prompts: str) -> None:
         """Say what came of it, by the keys of prompts. Raises AudioError."""
@@ -191,7 +180,7 @@ class Enrolling:
                 break
         return phrase
 
-    def _audition(self, led: Led, ask: bool) -> Led:
+    def _audition(self, led: Brought, ask: bool) -> Brought:
         led = replace(led, tries=self._tries())
         self._leading.say(Prompt("enrol.talk"), Tone.LINE)
         talk = self._maker.talk(self._leading.record(TALK_SILENCE_S, longest_s=TALK_S))

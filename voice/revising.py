@@ -45,7 +45,9 @@ WORSE_TONES: Final = 2.0
 
 @dataclass(frozen=True)
 class Brought:
-    """What one enrolment brought. `talk` is for the forecast; `keep_talk` also keeps it on the card.
+    """What one enrolment brought; of tries and talk, embeddings.
+
+    `talk` is for the forecast; `keep_talk` also keeps it on the card.
 
     `quiet`: answer with the tone alone. `anyway`: the clinician keeps the part whatever its forecast.
     """

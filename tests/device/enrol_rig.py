@@ -10,10 +10,11 @@ import numpy as np
 from tests.fakes import FakeActivity, FakeCards, FakeCommands, FakePlayer, FakeSynthesiser, Log
 from voice.adapters.prompts import load_wording
 from voice.audio import BLOCK_S, HOP, RATE, Clip, Samples
-from voice.enrolling import Enrolling, Led
+from voice.enrolling import Enrolling
 from voice.enrolment import Problem, Span, Take, odd_one_out
 from voice.leading import Leading
 from voice.ports import Back, Block, Embeddings, Gap, Lost
+from voice.revising import Brought
 from voice.settings import Settings
 from voice.space import Space
 from voice.speaking import Speaking
@@ -181,7 +182,7 @@ class Session:
         leading = Leading(self.client, self.player, FakeActivity(), speaking, settings)
         self.enrolling = Enrolling(leading, FakeCommands(), MarkMaker(), self.consent)
 
-    def lead(self, count: int = 3) -> Led:
+    def lead(self, count: int = 3) -> Brought:
         """Takes and the phrase, to the end."""
         led = self.enrolling.lead(Count(count), audition=False)
         self.enrolling.close("enrol.done")
