@@ -1,4 +1,4 @@
-"""Puts the server together. What it answers is in device_api.py and clinician_api.py."""
+"""Puts the server together. What it answers is in the modules that routes.py lists."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from server import clinician_api, device_api
 from server.answers import PlainHeaders
 from server.auth import Context
 from server.errors import RefusedError
+from server.routes import ROUTERS
 from server.settings import Settings
 from server.store import Store
 
@@ -41,8 +41,8 @@ def create_app(settings: Settings, *, clock: Callable[[], int] = wall_clock) -> 
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = Context(store, settings, clock, store.nonce_key())
-    app.include_router(device_api.router)
-    app.include_router(clinician_api.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_api_route("/health", _health, methods=["GET"])
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)

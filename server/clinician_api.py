@@ -113,7 +113,7 @@ def _approve(call: Call, device: str) -> JSONResponse:
         raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
     if (approval.signing, approval.encryption) != (known.signing, known.encryption):
         raise RefusedError(400, "approval", "The approval is of other keys than this device's.")
-    changed = call.store.approve_device(clinician.clinician_id, device_id, data)
+    changed = call.store.approve_device(clinician.clinician_id, device_id, data, now=call.now)
     return JSONResponse(_device(changed))
 
 
@@ -123,7 +123,8 @@ def _set_state(call: Call, device: str) -> JSONResponse:
     state = call.fields("state")["state"]
     if state not in STATES:
         raise RefusedError(400, "body", f"A device's state is one of: {', '.join(STATES)}.")
-    return JSONResponse(_device(call.store.set_state(clinician.clinician_id, device_id, state)))
+    changed = call.store.set_state(clinician.clinician_id, device_id, state, now=call.now)
+    return JSONResponse(_device(changed))
 
 
 def _records(call: Call, query: str) -> JSONResponse:

@@ -12,13 +12,15 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
 
 from server.errors import ServerError
 
 BUSY_TIMEOUT_MS = 30_000
+POOL = 20
+MIGRATION_LOCK = 0x1B5E4E
 _WRITE = "onebreath_write"
 
 
@@ -27,13 +29,18 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        # On PostgreSQL each statement would otherwise see a moment of its own.
+        once: dict[str, Any] = (
+            {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        )
+        self._reader = engine.execution_options(**once)
         # SQLite's own wait for a second writer sleeps and polls; within one process a lock is fair and quick.
         self._writer: Any = threading.Lock() if engine.dialect.name == "sqlite" else _Free()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one moment of the database."""
-        with self.engine.begin() as connection:
+        with self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -41,6 +48,26 @@ class Database:
         """A transaction that is on disk when the block ends, or has not happened."""
         with self._writer, self.engine.execution_options(**{_WRITE: True}).begin() as connection:
             yield connection
+
+    @contextmanager
+    def schema_change(self) -> Iterator[Connection]:
+        """A writing transaction in which SQLite lets tables be made anew; references are checked at last."""
+        if self.engine.dialect.name != "sqlite":
+            with self.write() as connection:
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+                yield connection
+            return
+        options = self.engine.execution_options(**{_WRITE: True})
+        with self._writer, options.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    yield connection
+                    if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                        raise _broken_references()
+            finally:
+                driver.execute("PRAGMA foreign_keys=ON")
 
     def close(self) -> None:
         """Give the connections back."""
@@ -52,19 +79,8 @@ def open_database(url: str) -> Database:
 
     Raises ServerError with cause and remedy: damaged, not writable, of a newer version, not reachable.
     """
-    try:
-        parsed = make_url(url)
-        path = _sqlite_path(parsed)
-        engine = create_engine(parsed, hide_parameters=True)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ServerError(
-            "The database URL is not one this server can use.",
-            "Give the path of an SQLite file, or a URL such as sqlite:////var/lib/onebreath/onebreath.db.",
-        ) from error
-    if path is not None:
-        _prepare_file(path)
-        _make_durable(engine)
-    database = Database(engine)
+    database = connect(url)
+    path = _sqlite_path(database.engine.url)
     try:
         if path is not None:
             _check(database, path)
@@ -84,9 +100,31 @@ def open_database(url: str) -> Database:
     return database
 
 
+def connect(url: str) -> Database:
+    """The database at an SQLAlchemy URL, as it is. Raises ServerError: no such kind, not writable."""
+    try:
+        parsed = make_url(url)
+        path = _sqlite_path(parsed)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        sizes: dict[str, Any] = {}
+        if path is None:
+            sizes = {"pool_size": POOL, "max_overflow": POOL, "pool_pre_ping": True}
+        engine = create_engine(parsed, hide_parameters=True, **sizes)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise ServerError(
+            "The database URL is not one this server can use.",
+            "Give the path of an SQLite file, or a URL such as postgresql://onebreath@localhost/onebreath.",
+        ) from error
+    if path is not None:
+        _prepare_file(path)
+        _make_durable(engine)
+    return Database(engine)
+
+
 def migrate(database: Database) -> None:
-    """Bring the schema to this version, in one transaction."""
-    with database.write() as connection:
+    """Bring the schema to this version, in one transaction; workers that start together take turns."""
+    with database.schema_change() as connection:
         command.upgrade(alembic_config(connection), "head")
 
 
@@ -159,8 +197,15 @@ def _unusable(path: Path | None, error: SQLAlchemyError) -> ServerError:
     if path is not None and ("malformed" in reason or "not a database" in reason or "corrupt" in reason):
         return _damaged(path)
     return ServerError(
-        f"The database cannot be used: {reason}.",
+        f"The database cannot be used: {reason.strip()}.",
         "Check that it can be reached, that this account may write to it, and that its disk is not full.",
+    )
+
+
+def _broken_references() -> ServerError:
+    return ServerError(
+        "The database holds rows that refer to nothing, so it was not changed.",
+        "Keep a copy of it and restore the latest backup: onebreath backup restore",
     )
 
 

@@ -12,6 +12,7 @@ class ClinicianRow:
     clinician_id: bytes
     identity: bytes
     statement: bytes
+    practice_id: bytes
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,29 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from server import audit
+from server.audit import Act
 from server.database import Database, open_database
 from server.errors import RefusedError, ServerError
 from server.intake import Decision, Stored, decide
 from server.rows import ClinicianRow, DeviceRow, InvitationRow, Receipt, RecordRow
-from server.schema import STATES, Clinician, Device, Invitation, Record, ServerKey, UsedNonce
+from server.schema import (
+    STATES,
+    Clinician,
+    Device,
+    Invitation,
+    Practice,
+    ReadingKey,
+    Record,
+    ServerKey,
+    UsedNonce,
+)
 from server.statements import DEVICE, DEVICES, KEEP_RECORD, NEXT_CURSOR, SAME_RECORDS, SEEN, SENDER
 from voice.wire.envelope import Frame
 from voice.wire.errors import FrameError, SealError
 from voice.wire.keys import Statement, parse_statement
+
+_CLINICIAN = (Clinician.id, Clinician.identity, Clinician.statement, Clinician.practice_id)
 
 SEEN_EVERY_S = 60
 """How exact `last_seen_at` is: a write for every call would cost more than it tells."""
@@ -26,7 +40,7 @@ class Store:
     """Every read and write of the server, each one transaction."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -35,16 +49,16 @@ class Store:
 
     def close(self) -> None:
         """Give the database back."""
-        self._database.close()
+        self.database.close()
 
     def touch(self) -> None:
         """Read the database; raises SQLAlchemyError when it does not answer."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             connection.execute(select(ServerKey.name).limit(1)).all()
 
     def nonce_key(self) -> bytes:
         """The key of this server's nonces; made at first use, the same for all workers."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             wanted = select(ServerKey.value).where(ServerKey.name == "nonce")
             found = connection.execute(wanted).scalar_one_or_none()
             if found is None:
@@ -55,34 +69,49 @@ class Store:
     def use_nonce(self, nonce: str, *, expires_at: int, now: int) -> bool:
         """Take a nonce; False when it was taken before. Forgets those that have expired."""
         try:
-            with self._database.write() as connection:
+            with self.database.write() as connection:
                 connection.execute(delete(UsedNonce).where(UsedNonce.expires_at < now))
                 connection.execute(insert(UsedNonce).values(nonce=nonce, expires_at=expires_at))
         except IntegrityError:
             return False
         return True
 
-    def add_clinician(self, clinician_id: bytes, statement: bytes, *, now: int) -> Statement:
+    def add_clinician(
+        self, clinician_id: bytes, statement: bytes, *, now: int, practice_id: bytes | None = None
+    ) -> Statement:
         """Add a clinician, or take their newer statement. An act on the server's machine, not a call.
 
-        The same statement again changes nothing. Raises ServerError: malformed, not this clinician's, older.
+        `practice_id` None: the only practice, made when there is none. The same statement again changes
+        nothing. Raises ServerError: malformed, not this clinician's, older, no such practice.
         """
         stated = _checked(clinician_id, statement)
         identity = stated.identity.public_bytes_raw()
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             same_id = Clinician.id == clinician_id
             known = connection.execute(select(Clinician).where(same_id)).one_or_none()
             other = connection.execute(select(Clinician.id).where(Clinician.identity == identity)).scalar()
             if known is None and other is None:
+                practice = _practice(connection, practice_id, now)
                 connection.execute(
                     insert(Clinician).values(
                         id=clinician_id,
+                        practice_id=practice,
                         identity=identity,
                         statement=statement,
                         epoch=stated.epoch,
                         created_at=now,
                         last_cursor=0,
                     )
+                )
+                _keep_epoch(connection, stated, statement, now)
+                subject = f"clinician:{clinician_id.hex()}"
+                audit.write(
+                    connection,
+                    Act.CLINICIAN_ADDED,
+                    now=now,
+                    actor=audit.SYSTEM,
+                    subject=subject,
+                    practice_id=practice,
                 )
                 return stated
             if known is None or known.identity != identity:
@@ -95,28 +124,31 @@ class Store:
                     "The clinician's statement here is as new or newer.",
                     f"Sign the new one with an epoch above {known.epoch}.",
                 )
-            connection.execute(
-                update(Clinician).where(same_id).values(statement=statement, epoch=stated.epoch)
-            )
+            if statement != known.statement:
+                connection.execute(
+                    update(Clinician).where(same_id).values(statement=statement, epoch=stated.epoch)
+                )
+                _keep_epoch(connection, stated, statement, now)
+                _told(connection, Act.KEY_ROTATED, clinician_id, now, f"epoch:{stated.epoch}")
         return stated
 
     def clinician(self, clinician_id: bytes) -> ClinicianRow | None:
         """One clinician."""
-        wanted = select(Clinician.id, Clinician.identity, Clinician.statement)
-        with self._database.read() as connection:
+        wanted = select(*_CLINICIAN)
+        with self.database.read() as connection:
             row = connection.execute(wanted.where(Clinician.id == clinician_id)).one_or_none()
         return None if row is None else ClinicianRow(*row)
 
     def clinicians(self) -> list[ClinicianRow]:
         """All clinicians, oldest first."""
-        wanted = select(Clinician.id, Clinician.identity, Clinician.statement)
-        with self._database.read() as connection:
+        wanted = select(*_CLINICIAN)
+        with self.database.read() as connection:
             rows = connection.execute(wanted.order_by(Clinician.created_at, Clinician.id)).all()
         return [ClinicianRow(*row) for row in rows]
 
     def add_invitation(self, invitation: InvitationRow, *, now: int) -> bool:
         """Keep an invitation; False when the same one was here. Raises RefusedError 409: another is."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             known = _invitation(connection, invitation.pairing_id)
             if known == invitation:
                 return False
@@ -134,11 +166,13 @@ class Store:
                     created_at=now,
                 )
             )
+            subject = f"pairing:{invitation.pairing_id.hex()}"
+            _told(connection, Act.INVITED, invitation.clinician_id, now, subject)
         return True
 
     def invitation(self, pairing_id: bytes) -> InvitationRow | None:
         """One invitation."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return _invitation(connection, pairing_id)
 
     def pair_device(self, device: DeviceRow, *, expired: bool) -> bool:
@@ -146,7 +180,10 @@ class Store:
 
         Raises RefusedError: 409 when the link or the device is taken, 410 when the link has expired.
         """
-        with self._database.write() as connection:
+        with self.database.write() as connection:
+            # Of several devices with one link the first one holds the invitation until it is paired.
+            held = select(Invitation.pairing_id).where(Invitation.pairing_id == device.pairing_id)
+            connection.execute(held.with_for_update()).one()
             holder = _device(connection, Device.pairing_id == device.pairing_id)
             if holder is not None:
                 same = (holder.signing, holder.encryption, holder.proof)
@@ -177,35 +214,50 @@ class Store:
                     last_seen_at=device.created_at,
                 )
             )
+            audit.write(
+                connection,
+                Act.DEVICE_PAIRED,
+                now=device.created_at,
+                actor=f"device:{device.device_id.hex()}",
+                subject=f"pairing:{device.pairing_id.hex()}",
+                practice_id=_practice_of(connection, device.clinician_id),
+            )
         return True
 
     def device(self, device_id: bytes) -> DeviceRow | None:
         """One device."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             row: Any = connection.execute(DEVICE, {"device_id": device_id}).one_or_none()
         return None if row is None else DeviceRow(*row)
 
     def devices(self, clinician_id: bytes) -> list[DeviceRow]:
         """A clinician's devices, oldest first."""
         wanted = DEVICES.where(Device.clinician_id == clinician_id).order_by(Device.created_at, Device.id)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return [DeviceRow(*row) for row in connection.execute(wanted)]
 
     def see_device(self, device: DeviceRow, *, now: int) -> None:
         """Note that a device called."""
         if device.last_seen_at is None or now - device.last_seen_at >= SEEN_EVERY_S:
-            with self._database.write() as connection:
+            with self.database.write() as connection:
                 _seen(connection, device.device_id, now)
 
-    def approve_device(self, clinician_id: bytes, device_id: bytes, approval: bytes) -> DeviceRow:
+    def approve_device(
+        self, clinician_id: bytes, device_id: bytes, approval: bytes, *, now: int
+    ) -> DeviceRow:
         """Keep a clinician's approval. Raises RefusedError 404 for a device that is not theirs."""
-        return self._change_device(clinician_id, device_id, approval=approval)
+        act = (Act.DEVICE_APPROVED, "")
+        return self._change_device(clinician_id, device_id, act, now, approval=approval)
 
-    def set_state(self, clinician_id: bytes, device_id: bytes, state: str) -> DeviceRow:
+    def set_state(self, clinician_id: bytes, device_id: bytes, state: str, *, now: int) -> DeviceRow:
         """Pause, discharge, revoke, or let speak again. Raises RefusedError: 404, 409 when it was revoked."""
         if state not in STATES:
             raise ValueError(state)
-        return self._change_device(clinician_id, device_id, state=state)
+        return self._change_device(clinician_id, device_id, (Act.DEVICE_STATE, f" {state}"), now, state=state)
+
+    def label_device(self, clinician_id: bytes, device_id: bytes, label: bytes, *, now: int) -> DeviceRow:
+        """Keep a client's sealed name. Raises RefusedError 404 for a device that is not theirs."""
+        return self._change_device(clinician_id, device_id, (Act.DEVICE_RENAMED, ""), now, label=label)
 
     def take_record(self, frame: Frame, data: bytes, sha256: bytes, *, now: int) -> Receipt:
         """Keep a checked record, once. The receipt is given when the commit is on disk.
@@ -214,7 +266,7 @@ class Store:
         Raises RefusedError: 403, 409.
         """
         key = {"device_id": frame.device_id, "record_id": frame.record_id, "sequence": frame.sequence}
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             device = connection.execute(SENDER, key).one()
             rows = connection.execute(SAME_RECORDS, key).all()
             stored = [Stored(row.record_id, row.sequence, row.sha256) for row in rows]
@@ -236,12 +288,15 @@ class Store:
             .order_by(Record.cursor)
             .limit(limit)
         )
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return [RecordRow(*row) for row in connection.execute(wanted)]
 
-    def _change_device(self, clinician_id: bytes, device_id: bytes, **values: Any) -> DeviceRow:
+    def _change_device(
+        self, clinician_id: bytes, device_id: bytes, act: tuple[Act, str], now: int, **values: Any
+    ) -> DeviceRow:
         theirs = (Device.id == device_id) & (Device.clinician_id == clinician_id)
-        with self._database.write() as connection:
+        with self.database.write() as connection:
+            connection.execute(select(Device.id).where(theirs).with_for_update()).all()
             known = _device(connection, theirs)
             if known is None:
                 raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
@@ -250,6 +305,7 @@ class Store:
                     409, "revoked", "This device was revoked, which is final.", "Pair it anew."
                 )
             connection.execute(update(Device).where(theirs).values(**values))
+            _told(connection, act[0], clinician_id, now, f"device:{device_id.hex()}{act[1]}")
             changed = _device(connection, theirs)
         assert changed is not None  # noqa: S101
         return changed
@@ -284,3 +340,51 @@ def _invitation(connection: Connection, pairing_id: bytes) -> InvitationRow | No
 
 def _seen(connection: Connection, device_id: bytes, now: int) -> None:
     connection.execute(SEEN, {"device": device_id, "seen_at": now})
+
+
+def _practice(connection: Connection, practice_id: bytes | None, now: int) -> bytes:
+    """The practice meant; the only one, or a new one where there is none. Raises ServerError."""
+    known = list(connection.execute(select(Practice.id).order_by(Practice.created_at)).scalars())
+    if practice_id is None and not known:
+        made = secrets.token_bytes(16)
+        values = {"id": made, "name": "Practice", "created_at": now, "rotation_days": 30}
+        connection.execute(insert(Practice).values(values))
+        subject = f"practice:{made.hex()}"
+        audit.write(
+            connection, Act.PRACTICE_ADDED, now=now, actor=audit.SYSTEM, subject=subject, practice_id=made
+        )
+        return made
+    if practice_id is None and len(known) == 1:
+        return known[0]
+    if practice_id not in known:
+        raise ServerError(
+            "There are several practices here, or not this one.",
+            "Name it with --practice; see: onebreath practice list",
+        )
+    return practice_id
+
+
+def _practice_of(connection: Connection, clinician_id: bytes) -> bytes:
+    wanted = select(Clinician.practice_id).where(Clinician.id == clinician_id)
+    return bytes(connection.execute(wanted).scalar_one())
+
+
+def _told(connection: Connection, act: Act, clinician_id: bytes, now: int, subject: str) -> None:
+    """Account for a clinician's own act."""
+    audit.write(
+        connection,
+        act,
+        now=now,
+        actor=f"clinician:{clinician_id.hex()}",
+        subject=subject,
+        practice_id=_practice_of(connection, clinician_id),
+    )
+
+
+def _keep_epoch(connection: Connection, stated: Statement, statement: bytes, now: int) -> None:
+    """Keep the statement of this epoch: records of its time are opened with its key."""
+    connection.execute(
+        insert(ReadingKey).values(
+            clinician_id=stated.clinician_id, epoch=stated.epoch, statement=statement, created_at=now
+        )
+    )

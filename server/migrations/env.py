@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from server.schema import Base
+from server.accounts_schema import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -7,7 +7,6 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from server.app import create_app
-from server.settings import Settings, database_url
+from server.settings import Settings
 from voice.wire.encoding import b64url
 from voice.wire.envelope import Recipient, seal_record
 from voice.wire.keys import device_id, fingerprint, sign_statement
@@ -130,9 +129,9 @@ class DeviceParty(Party):
 class Rig:
     """One server, in this process, with one clinician added to it."""
 
-    def __init__(self, folder: Path, *, public_url: str | None = None) -> None:
+    def __init__(self, url: str, *, public_url: str | None = None) -> None:
         self.clock = Clock()
-        self.settings = Settings(database_url(str(folder / "server.db")), public_url=public_url)
+        self.settings = Settings(url, public_url=public_url)
         self.app = create_app(self.settings, clock=self.clock)
         self.store = self.app.state.context.store
         self.clinician = self.add_clinician()

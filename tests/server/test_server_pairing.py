@@ -87,10 +87,10 @@ def test_the_clinician_can_check_what_the_device_proved(rig: Rig) -> None:
     )
 
 
-def test_the_server_keeps_nothing_that_tells_the_secret(rig: Rig) -> None:
-    link, device = rig.invite(), DeviceParty.new()
-    rig.claim(link, device)
-    path = rig.settings.database_url.removeprefix("sqlite:///")
+def test_the_server_keeps_nothing_that_tells_the_secret(file_rig: Rig) -> None:
+    link, device = file_rig.invite(), DeviceParty.new()
+    file_rig.claim(link, device)
+    path = file_rig.settings.database_url.removeprefix("sqlite:///")
     for name in (path, path + "-wal"):
         with open(name, "rb") as file:  # noqa: PTH123
             assert link.secret not in file.read()

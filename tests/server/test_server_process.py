@@ -25,7 +25,7 @@ COMMAND = (sys.executable, "-m", "voice", "serve")
 
 
 @contextmanager
-def serving(database: Path, *more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(database: Path | str, *more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server process and its address; killed at the end if it still runs."""
     process = subprocess.Popen(
         [*COMMAND, "--port", "0", "--database", str(database), *more],
@@ -50,13 +50,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_record_that_was_acknowledged_survives_a_kill(rig: Rig, tmp_path: Path) -> None:
+def test_a_record_that_was_acknowledged_survives_a_kill(rig: Rig) -> None:
     device = rig.paired()
     frame = device.record(rig.clinician, 1)
     path = record_path(frame)
     receipts = []
     for _ in range(2):
-        with serving(tmp_path / "server.db") as (url, process):
+        with serving(rig.settings.database_url) as (url, process):
             rig.clock.now = int(datetime.now(UTC).timestamp())
             headers = rig.headers(device, "PUT", path, frame, origin=url)
             answer = httpx.put(url + path, content=frame, headers=headers)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from server.nonces import LIFETIME_S, make_nonce, nonce_expiry
+from server.settings import database_url
 from tests.server.server_rig import NOW, ClinicianParty, Rig, record_path, refused
 
 
@@ -105,12 +106,15 @@ def test_used_nonces_are_forgotten_when_they_have_expired(rig: Rig) -> None:
     for step in range(5):
         rig.clock.now = NOW + step * 1000
         rig.invite(expires_at=NOW + 10_000)
-    with rig.store._database.read() as connection:
+    with rig.store.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM used_nonces").scalar_one() == 1
 
 
 def test_behind_a_proxy_the_server_s_own_address_counts(tmp_path_factory: pytest.TempPathFactory) -> None:
-    rig = Rig(tmp_path_factory.mktemp("proxied"), public_url="https://clinic.example")
+    rig = Rig(
+        database_url(str(tmp_path_factory.mktemp("proxied") / "server.db")),
+        public_url="https://clinic.example",
+    )
     try:
         for origin, status in (("https://clinic.example", 200), ("http://127.0.0.1:8750", 401)):
             assert rig.signed(rig.clinician, "GET", "/v1/clinician", origin=origin).status_code == status
