@@ -12,9 +12,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from server.accounts_schema import Base
+from server.configuration import from_environment
 from server.database import alembic_config, open_database
 from server.errors import ServerError
-from server.settings import Settings, database_url, from_environment
+from server.settings import Settings, database_url
 from server.store import Store
 from tests.server.server_rig import NOW, Rig, refused
 
@@ -136,8 +137,12 @@ def test_when_the_database_fails_nothing_is_acknowledged(rig: Rig, caplog: pytes
     answer = rig.deliver(device, frame)
     refused(answer, 503, "storage")
     assert answer.headers["retry-after"] == "30"
-    refused(rig.call("GET", "/health"), 503, "storage")
-    assert frame[24:40].hex() in caplog.text
+    with rig.store.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO gone_three")
+    refused(rig.call("GET", "/ready"), 503, "storage")
+    assert rig.call("GET", "/health").status_code == 200
+    assert "/v1/records/{record}" in caplog.text
+    assert frame[24:40].hex() not in caplog.text
     assert "INSERT" not in caplog.text
     assert "SELECT" not in caplog.text
 
