@@ -18,13 +18,17 @@ ACCOUNT_STATES = ("invited", "active", "closed")
 
 
 class Account(Base):
-    """Someone who signs in. `clinician_id` is null for an administrator, who can read nothing."""
+    """Someone who signs in. `clinician_id` is null until set-up, and for administrators, who read nothing."""
 
     __tablename__ = "accounts"
     __table_args__ = (
         CheckConstraint(f"role IN {ROLES!r}", name="role"),
         CheckConstraint(f"state IN {ACCOUNT_STATES!r}", name="state"),
-        CheckConstraint("(role = 'administrator') = (clinician_id IS NULL)", name="reader"),
+        CheckConstraint(
+            "(role <> 'administrator' OR clinician_id IS NULL)"
+            " AND (state <> 'active' OR role = 'administrator' OR clinician_id IS NOT NULL)",
+            name="reader",
+        ),
     )
 
     id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)

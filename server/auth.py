@@ -1,4 +1,4 @@
-"""Who is calling: a request's body, read within its limit, and its signature, checked."""
+"""Who is calling: a request's body, read within its limit; and its signature, or its session, checked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
+from server.accounts import AccountKeys, reader_closed
+from server.accounts_schema import ROLES
 from server.answers import http_date
 from server.errors import RefusedError
 from server.intake import Sender
 from server.nonces import make_nonce, nonce_expiry
 from server.rows import ClinicianRow, DeviceRow
+from server.sessions import SignedIn, find_session, token_in
 from server.settings import Settings
 from server.store import Store
 from voice.wire.encoding import from_b64url, signing_key
@@ -23,6 +27,10 @@ from voice.wire.errors import ClockError, FrameError, SealError
 from voice.wire.requests import WINDOW_S, Parameters, parse_parameters, verify_headers
 
 JSON_LIMIT_BYTES = 16_384
+REQUEST_HEADER: Final = "Onebreath-Request"
+"""A page of another site cannot add it: its browser would ask this server first, and gets no leave."""
+
+_READING: Final = ("GET", "HEAD")
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Context:
     settings: Settings
     clock: Callable[[], int]
     nonce_key: bytes
+    account_keys: AccountKeys
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,12 @@ def require_device(call: Call) -> DeviceRow:
 
 
 def require_clinician(call: Call, *, writes: bool = False) -> ClinicianRow:
-    """The clinician whose identity key signed this call. Raises RefusedError 401.
+    """The clinician whose identity key signed this call, or who is signed in. Raises RefusedError 401, 403.
 
-    A call that `writes` is taken once by its nonce.
+    A signed call that `writes` is taken once by its nonce; one by a session must come from our own page.
     """
+    if "signature" not in call.headers and "signature-input" not in call.headers and "cookie" in call.headers:
+        return _clinician_in_session(call, writes=writes)
     parameters = _parameters(call, "clinician")
     clinician = call.store.clinician(bytes.fromhex(parameters.key_id.removeprefix("clinician:")))
     if clinician is None:
@@ -116,6 +127,10 @@ def require_clinician(call: Call, *, writes: bool = False) -> ClinicianRow:
             "Add them on the server's machine: onebreath clinician add",
         )
     by_server_nonce = _verify(call, parameters, clinician.identity)
+    if reader_closed(call.store.database, clinician.clinician_id):
+        raise RefusedError(
+            403, "closed", "This clinician's account was closed.", "Ask the practice's administrator."
+        )
     if writes and not by_server_nonce:
         taken = call.store.use_nonce(
             f"{parameters.key_id} {parameters.nonce}",
@@ -127,9 +142,64 @@ def require_clinician(call: Call, *, writes: bool = False) -> ClinicianRow:
     return clinician
 
 
+def require_account(call: Call, *, roles: tuple[str, ...] = ROLES, writes: bool = False) -> SignedIn:
+    """Who is signed in on the browser that calls, in one of these roles.
+
+    Every call that is not a GET counts as writing. Raises RefusedError: 401 `session`, 403 `origin`, `role`.
+    """
+    token = token_in(call.headers.getlist("cookie"))
+    idle_s = call.context.settings.session_idle_minutes * 60
+    found = None if token is None else find_session(call.store.database, token, now=call.now, idle_s=idle_s)
+    if found is None:
+        raise RefusedError(401, "session", "Nobody is signed in here, or no longer.", "Sign in.")
+    if writes or call.method not in _READING:
+        require_own_page(call)
+    if found.role not in roles:
+        raise RefusedError(403, "role", "This is not for your role.", "Ask somebody whose role it is.")
+    return found
+
+
+def require_own_page(call: Call) -> None:
+    """Refuse what another site made a browser send: RefusedError 403 `origin`.
+
+    Our page adds `Onebreath-Request: 1`; where browsers add Origin and Sec-Fetch-Site, these must agree.
+    """
+    origin = call.headers.get("origin")
+    site = call.headers.get("sec-fetch-site")
+    own = call.headers.get(REQUEST_HEADER) == "1"
+    own &= origin is None or origin == _plain_origin(call.url)
+    own &= site is None or site == "same-origin"
+    if not own:
+        raise RefusedError(
+            403,
+            "origin",
+            "This call did not come from this server's own page.",
+            "Open the page by the server's public address.",
+        )
+
+
 def sender_of(device: DeviceRow) -> Sender:
     """The device, as intake sees it."""
     return Sender(device.device_id, device.signing, device.state)
+
+
+def _clinician_in_session(call: Call, *, writes: bool) -> ClinicianRow:
+    signed_in = require_account(call, writes=writes)
+    if signed_in.clinician_id is None:
+        raise RefusedError(403, "role", "An administrator reads nothing.", "Sign in as a clinician.")
+    clinician = call.store.clinician(signed_in.clinician_id)
+    assert clinician is not None  # noqa: S101 (a foreign key holds this)
+    return clinician
+
+
+def _plain_origin(url: str) -> str:
+    """The origin of a URL as browsers write it: in lower case, without the scheme's own port."""
+    parts = urlsplit(url.lower())
+    host = parts.netloc
+    for scheme, port in (("https", ":443"), ("http", ":80")):
+        if parts.scheme == scheme:
+            host = host.removesuffix(port)
+    return f"{parts.scheme}://{host}"
 
 
 def _parameters(call: Call, kind: str) -> Parameters:
