@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from server.errors import ServerError
 from voice.wire.encoding import b64url, from_b64url
 from voice.wire.errors import FrameError
+from voice.wire.secrets import Parameters, derive
 
 KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
@@ -29,8 +30,11 @@ NONCE_BYTES: Final = 12
 RECOVERY_BYTES: Final = 16
 PASSPHRASE: Final = "passphrase"  # noqa: S105 - the name of a slot type
 RECOVERY: Final = "recovery"
+PASSKEY: Final = "passkey"
+PRF_SALT_BYTES: Final = 32
 
 _DOMAIN: Final = b"onebreath key slot v1\x00"
+_PASSKEY_INFO: Final = b"onebreath passkey slot v1\x00"
 _RECOVERY_INFO: Final = b"onebreath recovery code v1\x00"
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U to be misread on paper."""
@@ -76,6 +80,59 @@ def recovery_slot(key: bytes) -> tuple[dict[str, Any], str]:
     salt = secrets.token_bytes(SALT_BYTES)
     fields: dict[str, Any] = {"type": RECOVERY, "kdf": "hkdf-sha256", "salt": b64url(salt)}
     return _close(fields, key, _from_code(code, salt)), _grouped(code)
+
+
+def wrapping_slot(key: bytes, passphrase: str, *, parameters: Parameters) -> dict[str, Any]:
+    """A passphrase slot for the server to keep: under the wrapping secret, which the server never sees.
+
+    FORMAT.md, "Key slots". Raises SealError for parameters that a client refuses.
+    """
+    fields: dict[str, Any] = {
+        "type": PASSPHRASE,
+        "kdf": "argon2id-hkdf",
+        "passes": parameters.passes,
+        "memory_kib": parameters.memory_kib,
+        "lanes": parameters.lanes,
+        "salt": b64url(parameters.salt),
+    }
+    return _close(fields, key, derive(passphrase, parameters).wrapping)
+
+
+def open_wrapping_slot(fields: dict[str, Any], passphrase: str) -> bytes:
+    """The key of a passphrase slot that the server kept.
+
+    Raises WrongSecretError; SealError, before any work, for a cost that the server weakened or made absurd.
+    """
+    try:
+        numbers = [_whole(fields[name]) for name in ("passes", "memory_kib", "lanes")]
+        parameters = Parameters(from_b64url(str(fields["salt"]), SALT_BYTES), *numbers)
+        if fields["kdf"] != "argon2id-hkdf":
+            raise ValueError("another kdf")
+    except (KeyError, ValueError, FrameError) as error:
+        raise WrongSecretError from error
+    return _open(fields, derive(passphrase, parameters).wrapping)
+
+
+def passkey_slot(key: bytes, prf: bytes, *, credential: bytes, salt: bytes) -> dict[str, Any]:
+    """A passkey's slot: under the 32 bytes that the authenticator's PRF gives for the slot's salt (32)."""
+    fields: dict[str, Any] = {
+        "type": PASSKEY,
+        "kdf": "hkdf-sha256",
+        "credential": b64url(credential),
+        "salt": b64url(salt),
+    }
+    return _close(fields, key, _from_prf(prf, salt))
+
+
+def open_passkey_slot(fields: dict[str, Any], prf: bytes) -> bytes:
+    """The key of a passkey's slot. Raises WrongSecretError."""
+    try:
+        salt = from_b64url(str(fields["salt"]), PRF_SALT_BYTES)
+        if (fields["type"], fields["kdf"]) != (PASSKEY, "hkdf-sha256"):
+            raise ValueError("another slot")
+    except (KeyError, ValueError, FrameError) as error:
+        raise WrongSecretError from error
+    return _open(fields, _from_prf(prf, salt))
 
 
 def open_passphrase_slot(fields: dict[str, Any], passphrase: str, *, least: Cost = RECOMMENDED) -> bytes:
@@ -129,6 +186,10 @@ def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:
 
 def _from_code(code: bytes, salt: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=_RECOVERY_INFO).derive(code)
+
+
+def _from_prf(prf: bytes, salt: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=salt, info=_PASSKEY_INFO).derive(prf)
 
 
 def _bound(fields: dict[str, Any]) -> bytes:

@@ -1,29 +1,26 @@
 """The clinician's key file: their private keys, wrapped, with a slot for each way to unlock them.
 
-JSON for its owner alone, written whole or not at all. What is readable without a secret (name and signed
-statement) is public anyway; the private keys are under AES-256-GCM with all of that as associated data.
+JSON for its owner alone (keyfile_disk.py), in the shape of keyfile_format.py. A file of version 1 opens as it
+is, and becomes version 2 when it is next written.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import tempfile
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import platformdirs
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from server import keyfile_disk, keyfile_format
+from server.clinician_keys import Clinician, Epoch
 from server.errors import ServerError
 from server.key_slots import (
     KEY_BYTES,
-    NONCE_BYTES,
     PASSPHRASE,
     RECOMMENDED,
     RECOVERY,
@@ -34,38 +31,26 @@ from server.key_slots import (
     passphrase_slot,
     recovery_slot,
 )
-from voice.wire.encoding import b64url, from_b64url
+from server.keyfile_disk import damaged
+from voice.wire.encoding import from_b64url
 from voice.wire.errors import FrameError, SealError
 from voice.wire.keys import Statement, parse_statement, sign_statement
 
-VERSION: Final = 1
-KIND: Final = "onebreath clinician key"
+__all__ = [
+    "Clinician",
+    "change",
+    "default_key_file",
+    "make_key_file",
+    "passphrase_problem",
+    "read_statement",
+    "slots_of",
+    "unlock",
+    "unlock_by_code",
+]
+
 LEAST_LETTERS: Final = 12
 LEAST_DIFFERENT: Final = 6
-_DOMAIN: Final = b"onebreath clinician keys v1\x00"
-
-
-@dataclass(frozen=True)
-class Clinician:
-    """An unlocked key file. `statement` is the signed bytes, `stated` what they say."""
-
-    identity: Ed25519PrivateKey
-    reading: X25519PrivateKey
-    statement: bytes
-    stated: Statement
-
-    @property
-    def id(self) -> bytes:
-        """The clinician id, 16 bytes."""
-        return self.stated.clinician_id
-
-    @property
-    def name(self) -> str:
-        """The name that devices speak."""
-        return self.stated.name
-
-    def __repr__(self) -> str:
-        return f"Clinician({self.name!r})"
+_VERSIONS: Final = (1, keyfile_format.VERSION)
 
 
 def default_key_file() -> Path:
@@ -114,16 +99,13 @@ def make_key_file(
         raise ServerError(
             f"{name!r} cannot be the clinician's name: {error}.", "Give it as it is spoken."
         ) from error
-    key = secrets.token_bytes(KEY_BYTES)
-    fields: dict[str, Any] = {"kind": KIND, "version": VERSION, "name": name, "statement": b64url(statement)}
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    private = identity.private_bytes_raw() + reading.private_bytes_raw()
-    fields["nonce"] = b64url(nonce)
-    fields["keys"] = b64url(AESGCM(key).encrypt(nonce, private, _bound(fields)))
+    key, stated = secrets.token_bytes(KEY_BYTES), parse_statement(statement)
+    epochs = (Epoch(statement, stated, reading),)
+    clinician = Clinician(identity, reading, statement, stated, key=key, epochs=epochs)
     recovery, code = recovery_slot(key)
-    fields["slots"] = [passphrase_slot(key, passphrase, cost=cost), recovery]
-    _write_new(path, fields)
-    return Clinician(identity, reading, statement, parse_statement(statement)), code
+    fields = keyfile_format.encode(clinician, [passphrase_slot(key, passphrase, cost=cost), recovery])
+    keyfile_disk.write_new(path, fields)
+    return keyfile_format.restamped(clinician, fields), code
 
 
 def read_statement(path: Path) -> tuple[bytes, Statement]:
@@ -133,7 +115,7 @@ def read_statement(path: Path) -> tuple[bytes, Statement]:
         statement = from_b64url(str(fields["statement"]))
         return statement, parse_statement(statement)
     except (KeyError, FrameError, SealError) as error:
-        raise _damaged(path) from error
+        raise damaged(path) from error
 
 
 def unlock(path: Path, passphrase: str, *, least: Cost = RECOMMENDED) -> Clinician:
@@ -164,44 +146,41 @@ def unlock_by_code(path: Path, code: str) -> Clinician:
     )
 
 
+def change(path: Path, clinician: Clinician, **changes: Any) -> Clinician:
+    """Write the file with some of the clinician's fields changed; the clinician as they are then.
+
+    In one step: whatever is interrupted, the file is as before or as after. Raises ServerError, also when
+    another program has changed the file since it was unlocked.
+    """
+    changed = replace(clinician, **changes)
+    with keyfile_disk.taking_turns(path):
+        fields = _read(path)
+        if keyfile_format.stamp_of(fields) != clinician.stamp:
+            raise ServerError(
+                f"The key file {path} was changed by another program meanwhile.", "Run the command again."
+            )
+        written = keyfile_format.encode(changed, fields["slots"])
+        keyfile_disk.replace(path, written)
+    return keyfile_format.restamped(changed, written)
+
+
+def slots_of(path: Path, kind: str) -> list[dict[str, Any]]:
+    """The file's slots of a kind, which hold nothing that a server may not see. Raises ServerError."""
+    return _slots(_read(path), path, kind)
+
+
 def _unwrap(path: Path, fields: dict[str, Any], key: bytes) -> Clinician:
     try:
-        statement = from_b64url(str(fields["statement"]))
-        nonce = from_b64url(str(fields["nonce"]), NONCE_BYTES)
-        private = AESGCM(key).decrypt(nonce, from_b64url(str(fields["keys"])), _bound(fields))
-        stated = parse_statement(statement)
-        identity = Ed25519PrivateKey.from_private_bytes(private[:32])
-        reading = X25519PrivateKey.from_private_bytes(private[32:])
-    except (KeyError, FrameError, SealError, InvalidTag, ValueError) as error:
-        raise _damaged(path) from error
-    ours = (identity.public_key().public_bytes_raw(), reading.public_key().public_bytes_raw())
-    if ours != (stated.identity.public_bytes_raw(), stated.reading.public_bytes_raw()):
-        raise _damaged(path)
-    return Clinician(identity, reading, statement, stated)
-
-
-def _bound(fields: dict[str, Any]) -> bytes:
-    public = {name: fields[name] for name in ("kind", "version", "name", "statement")}
-    return _DOMAIN + json.dumps(public, sort_keys=True, separators=(",", ":")).encode()
+        return keyfile_format.decode(fields, key)
+    except keyfile_format.NotWholeError as error:
+        raise damaged(path) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ServerError(
-            f"There is no key file at {path}.",
-            "Name yours with --key-file, or make one: onebreath clinician add --name 'Dr Okafor'",
-        ) from error
-    except OSError as error:
-        raise ServerError(
-            f"The key file {path} cannot be read ({error.strerror}).", "Check its owner."
-        ) from error
-    except ValueError as error:
-        raise _damaged(path) from error
-    if not isinstance(fields, dict) or fields.get("kind") != KIND:
-        raise _damaged(path)
-    if fields.get("version") != VERSION:
+    fields = keyfile_disk.read_fields(path)
+    if not isinstance(fields, dict) or fields.get("kind") != keyfile_format.KIND:
+        raise damaged(path)
+    if fields.get("version") not in _VERSIONS:
         raise ServerError(f"The key file {path} is of a newer Onebreath.", "Update Onebreath.")
     return fields
 
@@ -209,42 +188,5 @@ def _read(path: Path) -> dict[str, Any]:
 def _slots(fields: dict[str, Any], path: Path, kind: str) -> list[dict[str, Any]]:
     slots = fields.get("slots")
     if not isinstance(slots, list) or not all(isinstance(slot, dict) for slot in slots):
-        raise _damaged(path)
+        raise damaged(path)
     return [slot for slot in slots if slot.get("type") == kind][:8]
-
-
-def _damaged(path: Path) -> ServerError:
-    return ServerError(
-        f"{path} is not a whole key file: it was damaged or changed.",
-        "Use a backup of it. It was left as it is.",
-    )
-
-
-def _write_new(path: Path, fields: dict[str, Any]) -> None:
-    """Written beside, made durable, then linked in: never half, and never over another key file."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(json.dumps(fields, ensure_ascii=False, indent=1).encode())
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(name, path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        finally:
-            Path(name).unlink()
-    except FileExistsError as error:
-        raise ServerError(
-            f"There is a key file at {path} already; it was left as it is.",
-            "Give another place with --key-file, or move that one away.",
-        ) from error
-    except OSError as error:
-        raise ServerError(
-            f"The key file {path} cannot be written ({error.strerror}).",
-            "Check the folder and the free space.",
-        ) from error

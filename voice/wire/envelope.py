@@ -27,7 +27,9 @@ __all__ = [
     "Recipient",
     "RecordTooLongError",
     "SealError",
+    "data_key_of",
     "open_frame",
+    "open_with_data_key",
     "parse_frame",
     "seal_record",
     "verify_frame",
@@ -168,12 +170,24 @@ def verify_frame(frame: Frame, device: Ed25519PublicKey) -> None:
 
 def open_frame(frame: Frame, private: X25519PrivateKey) -> bytes:
     """The plaintext. Verify first: opening says nothing of who sealed it. Raises SealError."""
+    return open_with_data_key(frame, data_key_of(frame, private))
+
+
+def data_key_of(frame: Frame, private: X25519PrivateKey) -> bytes:
+    """The record's data key, 32 bytes, as it was sealed to this key. Raises SealError."""
     mine = key_id(private.public_key().public_bytes_raw())
     if mine not in frame.recipients:
         raise SealError("the record is not for this key")
     sealed_key = frame._sealed_keys[frame.recipients.index(mine)]
     try:
-        data_key = HPKE_SUITE.decrypt(sealed_key, private, info=_info(frame._associated, mine))
+        return HPKE_SUITE.decrypt(sealed_key, private, info=_info(frame._associated, mine))
+    except (InvalidTag, ValueError) as error:
+        raise SealError("the record does not open: it was altered") from error
+
+
+def open_with_data_key(frame: Frame, data_key: bytes) -> bytes:
+    """The plaintext under a data key that someone shared. Raises SealError."""
+    try:
         padded = AESGCM(data_key).decrypt(_NONCE, frame._ciphertext, frame._associated)
     except (InvalidTag, ValueError) as error:
         raise SealError("the record does not open: it was altered") from error

@@ -7,9 +7,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from voice.wire.encoding import (
     ID_BYTES,
@@ -26,16 +27,23 @@ __all__ = [
     "Statement",
     "device_id",
     "fingerprint",
+    "name_problem",
     "parse_statement",
     "sign_statement",
+    "unwrap_private",
     "verify_statement",
+    "wrap_private",
 ]
 
 MAGIC: Final = b"1BSt"
 VERSION: Final = 1
+IDENTITY_EPOCH: Final = 0
+"""The place of the wrapped identity key among the wrapped reading keys."""
+WRAPPED_BYTES: Final = 12 + KEY_BYTES + 16
 MAX_NAME_BYTES: Final = 200
 _FIXED_BYTES: Final = 4 + 1 + ID_BYTES + KEY_BYTES + 4 + KEY_BYTES + 8 + 1
 _SIGNED: Final = b"onebreath statement v1\x00"
+_WRAPPED: Final = b"onebreath wrapped key v1\x00"
 _REORDERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that reorder the text around them; joiners that some scripts need are not among them."""
 
@@ -78,7 +86,7 @@ def sign_statement(
 ) -> bytes:
     """A signed statement, 163-362 bytes. Raises ValueError for a name or number that cannot be stated."""
     need(clinician_id, ID_BYTES, "a clinician id")
-    problem = _name_problem(name)
+    problem = name_problem(name)
     if problem:
         raise ValueError(problem)
     spoken = name.encode("utf-8")
@@ -128,7 +136,7 @@ def parse_statement(data: bytes) -> Statement:
         name = body[_FIXED_BYTES:].decode("utf-8")
     except UnicodeDecodeError as error:
         raise FrameError("the statement's name is not UTF-8") from error
-    problem = _name_problem(name)
+    problem = name_problem(name)
     if problem:
         raise FrameError(problem)
     epoch, issued_at = int.from_bytes(body[53:57], "big"), int.from_bytes(body[89:97], "big")
@@ -142,7 +150,8 @@ def parse_statement(data: bytes) -> Statement:
     return Statement(body[5:21], name, identity, epoch, agreement_key(body[57:89]), issued_at)
 
 
-def _name_problem(name: str) -> str:
+def name_problem(name: str) -> str:
+    """Why a name cannot be stated and spoken; empty when it can."""
     if not name.strip() or name != name.strip():
         return "a clinician's name is text without spaces around it"
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name) or _REORDERS & set(
@@ -152,3 +161,32 @@ def _name_problem(name: str) -> str:
     if len(name.encode("utf-8")) > MAX_NAME_BYTES:
         return f"a clinician's name is at most {MAX_NAME_BYTES} bytes"
     return ""
+
+
+def wrap_private(
+    private_raw: bytes, *, key: bytes, nonce: bytes, clinician_id: bytes, epoch: int, public_raw: bytes
+) -> bytes:
+    """A private key under the key that the slots hold: 60 bytes for the key file or the server to keep.
+
+    `epoch` 0 is the identity key's place. `nonce` is 12 fresh bytes. Bound to clinician, epoch and public
+    key, so that none can be put in another's place.
+    """
+    need(private_raw, KEY_BYTES, "a private key")
+    need(nonce, 12, "a nonce")
+    return nonce + AESGCM(key).encrypt(nonce, private_raw, _bound(clinician_id, epoch, public_raw))
+
+
+def unwrap_private(data: bytes, *, key: bytes, clinician_id: bytes, epoch: int, public_raw: bytes) -> bytes:
+    """The 32 raw bytes of a wrapped private key. Raises FrameError, SealError."""
+    if len(data) != WRAPPED_BYTES:
+        raise FrameError("not a wrapped key")
+    try:
+        return AESGCM(key).decrypt(data[:12], data[12:], _bound(clinician_id, epoch, public_raw))
+    except InvalidTag as error:
+        raise SealError("the wrapped key does not open: it was altered, or is another's") from error
+
+
+def _bound(clinician_id: bytes, epoch: int, public_raw: bytes) -> bytes:
+    need(clinician_id, ID_BYTES, "a clinician id")
+    need(public_raw, KEY_BYTES, "a public key")
+    return _WRAPPED + clinician_id + epoch.to_bytes(4, "big") + public_raw
