@@ -9,17 +9,41 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from server.clinician_client import DeviceEntry, Listing, RecordEntry
 from server.keyfile import Clinician
 from server.reader_sequence import Flag, Kind, Memory, Placed, check_memory, check_sequence
+from server.reader_tombstones import NOTHING_DELETED, Deleted, account
 from voice.wire.content import decode
 from voice.wire.encoding import key_id, signing_key
 from voice.wire.envelope import Frame, open_frame, parse_frame, verify_frame
 from voice.wire.errors import FrameError, SealError
 from voice.wire.pairing import check_device_proof, open_invitation, sign_approval, verify_approval
+
+
+class Keys(Protocol):
+    """What opens a queue: a clinician's unlocked key file, or the practice's recovery key."""
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """The clinician's identity, which approved the devices."""
+        ...
+
+    @property
+    def readings(self) -> tuple[X25519PrivateKey, ...]:
+        """The private reading keys that are held, newest first."""
+        ...
+
+    @property
+    def destroyed(self) -> Mapping[bytes, int]:
+        """Key ids of destroyed reading keys, each with its time in Unix seconds."""
+        ...
 
 
 class Trust(StrEnum):
@@ -78,6 +102,10 @@ class Record:
     line: Line | None
     received_at: str
     new: bool
+    shared_by: str | None = None
+    """The colleague who shared it; None for one's own."""
+    discussed: bool = False
+    """The clinician marked it so."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +126,13 @@ class _Found:
     records: list[Record] = field(default_factory=list)
 
 
-def judge(entry: DeviceEntry, clinician: Clinician) -> Device:
+def judge(entry: DeviceEntry, clinician: Keys) -> Device:
     """Whether a listed device's keys are believed: by the clinician's approval, else by its own proof."""
     if key_id(entry.signing) != entry.device_id:
         return Device(entry, None)
     if entry.approval is not None:
         try:
-            approval = verify_approval(entry.approval, clinician.identity.public_key())
+            approval = verify_approval(entry.approval, clinician.public)
         except (FrameError, SealError):
             approval = None
         if approval is not None and (approval.signing, approval.encryption) == (
@@ -112,14 +140,19 @@ def judge(entry: DeviceEntry, clinician: Clinician) -> Device:
             entry.encryption,
         ):
             return Device(entry, Trust.APPROVAL)
+    # The link was sealed to the reading key of its day.
+    proved = any(_proves(entry, clinician.public, reading) for reading in clinician.readings)
+    return Device(entry, Trust.PROOF if proved else None)
+
+
+def _proves(entry: DeviceEntry, identity: Ed25519PublicKey, reading: X25519PrivateKey) -> bool:
     try:
-        invitation = open_invitation(entry.invitation, clinician.identity.public_key(), clinician.reading)
+        invitation = open_invitation(entry.invitation, identity, reading)
     except (FrameError, SealError):
-        return Device(entry, None)
-    proved = invitation.pairing_id == entry.pairing_id and check_device_proof(
+        return False
+    return invitation.pairing_id == entry.pairing_id and check_device_proof(
         entry.proof, invitation.secret, invitation.pairing_id, entry.signing, entry.encryption
     )
-    return Device(entry, Trust.PROOF if proved else None)
 
 
 def approval_for(device: Device, clinician: Clinician, *, approved_at: int) -> bytes:
@@ -127,24 +160,35 @@ def approval_for(device: Device, clinician: Clinician, *, approved_at: int) -> b
     return sign_approval(clinician.identity, device.entry.signing, device.entry.encryption, approved_at)
 
 
-def read(clinician: Clinician, entries: Iterable[DeviceEntry], listing: Listing, memory: Memory) -> Reading:
-    """Verify, order and open everything listed, against what was read before."""
+def read(
+    clinician: Keys,
+    entries: Iterable[DeviceEntry],
+    listing: Listing,
+    memory: Memory,
+    deleted: Deleted = NOTHING_DELETED,
+) -> Reading:
+    """Verify, order and open everything listed, against what was read before and is said to be deleted."""
     devices = tuple(judge(entry, clinician) for entry in entries)
     trusted = {device.entry.device_id: device for device in devices if device.trust is not None}
-    flags = _of_listing(devices, listing)
+    flags, destroyed = _of_listing(devices, listing), list[Flag]()
     found: dict[bytes, _Found] = {device_id: _Found() for device_id in trusted}
     taken: set[bytes] = set()
     for entry in listing.records:
-        flags += _take(entry, clinician, trusted, found, taken, memory)
+        for flag in _take(entry, clinician, trusted, found, taken, memory):
+            (destroyed if flag.kind is Kind.DESTROYED else flags).append(flag)
+    placed = {device_id: one.placed for device_id, one in found.items()}
+    accounted = account(deleted, placed, memory)
     for device_id, one in found.items():
-        flags += check_sequence(device_id, one.placed)
-    flags += check_memory(memory, {device_id: one.placed for device_id, one in found.items()})
+        flags += check_sequence(device_id, one.placed, accounted.numbers.get(device_id, ()))
+    flags += check_memory(memory, placed, accounted.numbers)
+    flags += accounted.flags
+    flags += _counted(destroyed)
     records = sorted(
         (record for one in found.values() for record in one.records),
         key=lambda record: (record.at, record.sequence),
         reverse=True,
     )
-    learnt = memory.after({device_id: one.placed for device_id, one in found.items()})
+    learnt = memory.after(placed)
     return Reading(tuple(records), tuple(flags), devices, learnt)
 
 
@@ -168,7 +212,7 @@ def _of_listing(devices: Sequence[Device], listing: Listing) -> list[Flag]:
 
 def _take(
     entry: RecordEntry,
-    clinician: Clinician,
+    clinician: Keys,
     trusted: Mapping[bytes, Device],
     found: Mapping[bytes, _Found],
     taken: set[bytes],
@@ -206,14 +250,29 @@ def _take(
 
 
 def _open(
-    frame: Frame, entry: RecordEntry, clinician: Clinician, *, new: bool
+    frame: Frame, entry: RecordEntry, clinician: Keys, *, new: bool
 ) -> tuple[Record | None, Flag | None]:
     name = frame.device_id.hex()
+    held = {key_id(one.public_key().public_bytes_raw()): one for one in clinician.readings}
+    mine = next((held[one] for one in frame.recipients if one in held), clinician.readings[0])
     try:
-        plaintext = open_frame(frame, clinician.reading)
+        plaintext = open_frame(frame, mine)
     except SealError as error:
+        gone = [clinician.destroyed[one] for one in frame.recipients if one in clinician.destroyed]
+        if gone:
+            return None, Flag(
+                Kind.DESTROYED, f"{datetime.fromtimestamp(gone[0], UTC):%Y-%m-%d}", name, frame.sequence
+            )
         said = f"A record of this device cannot be opened: {error}."
         return None, Flag(Kind.UNOPENABLE, said, name, frame.sequence)
+    return opened(frame, plaintext, entry.received_at, new=new)
+
+
+def opened(
+    frame: Frame, plaintext: bytes, received_at: str, *, new: bool, shared_by: str | None = None
+) -> tuple[Record | None, Flag | None]:
+    """What an opened record says; the flag when it says nothing of this version."""
+    name = frame.device_id.hex()
     try:
         noticing = decode(plaintext)
     except FrameError:
@@ -230,10 +289,28 @@ def _open(
         noticing.at,
         noticing.part,
         line,
-        entry.received_at,
+        received_at,
         new,
+        shared_by,
     )
     return record, None
+
+
+def _counted(flags: Sequence[Flag]) -> list[Flag]:
+    """One flag for each device and day on which a key of its records was destroyed."""
+    counts: dict[tuple[str | None, str], list[int]] = {}
+    for flag in flags:
+        counts.setdefault((flag.device, flag.message), []).append(flag.sequence or 0)
+    return [
+        Flag(
+            Kind.DESTROYED,
+            f"{_count(len(sequences))} sealed under a key that was destroyed on {day}: not to be opened by "
+            "anyone.",
+            device,
+            min(sequences),
+        )
+        for (device, day), sequences in counts.items()
+    ]
 
 
 def _count(records: int) -> str:

@@ -1,4 +1,7 @@
-"""What was read before, in a small file beside the key file. Hashes of sealed records; no content."""
+"""What was read before, in a small file beside the key file.
+
+Hashes of sealed records, and versions of marks; no content.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,8 @@ def load_memory(path: Path) -> Memory | None:
                     int(sequence): bytes.fromhex(digest) for sequence, digest in seen.items()
                 }
                 for device, seen in document["devices"].items()
-            }
+            },
+            {_place(text): int(version) for text, version in document.get("marks", {}).items()},
         )
     except FileNotFoundError:
         return Memory()
@@ -48,6 +52,10 @@ def keep_memory(path: Path, memory: Memory) -> None:
         "devices": {
             device.hex(): {str(sequence): digest.hex() for sequence, digest in sorted(seen.items())}
             for device, seen in memory.seen.items()
+        },
+        "marks": {
+            f"{device.hex()}/{record.hex()}": version
+            for (device, record), version in sorted(memory.marks.items())
         },
     }
     try:
@@ -66,3 +74,8 @@ def keep_memory(path: Path, memory: Memory) -> None:
             f"What was read could not be noted in {path} ({error.strerror}).",
             "Check the folder and the free space; the records themselves are on the server.",
         ) from error
+
+
+def _place(text: str) -> tuple[bytes, bytes]:
+    device, record = text.split("/")
+    return bytes.fromhex(device), bytes.fromhex(record)

@@ -6,7 +6,8 @@ or take one back without a trace here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTHS: Final = (
+MONTHS: Final = (
     "January February March April May June July August September October November December".split()
 )
 
@@ -32,9 +33,15 @@ class Kind(StrEnum):
     MISFILED = "misfiled"
     UNAPPROVED = "unapproved"
     UNOPENABLE = "unopenable"
+    DESTROYED = "destroyed"
     CONTENT = "content"
     FRAME = "frame"
     LIST = "list"
+    DELETED = "deleted"
+    """Not wrong: what the server says was deleted, where nothing speaks against it."""
+    DOUBTFUL = "doubtful"
+    """What the server says was deleted, where something does."""
+    MARK = "mark"
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class Memory:
     """What was read before: for each device, the SHA-256 of the frame at each sequence number."""
 
     seen: Mapping[bytes, Mapping[int, bytes]] = field(default_factory=dict)
+    marks: Mapping[tuple[bytes, bytes], int] = field(default_factory=dict)
+    """The greatest version of the clinician's own mark on each record, by device id and record id."""
 
     def knows(self, device_id: bytes, sequence: int, digest: bytes) -> bool:
         """Whether this very frame was read before."""
@@ -74,17 +83,21 @@ class Memory:
             {
                 device: {**{one.sequence: one.digest for one in found.get(device, ())}, **known}
                 for device, known in devices.items()
-            }
+            },
+            self.marks,
         )
 
 
 def day(at: datetime) -> str:
     """`Tuesday 3 March`, in whatever zone `at` carries."""
-    return f"{_DAYS[at.weekday()]} {at.day} {_MONTHS[at.month - 1]}"
+    return f"{_DAYS[at.weekday()]} {at.day} {MONTHS[at.month - 1]}"
 
 
-def check_sequence(device_id: bytes, placed: Sequence[Placed]) -> list[Flag]:
-    """Gaps, two records in one place, and disorder; `placed` is in the server's order."""
+def check_sequence(device_id: bytes, placed: Sequence[Placed], accounted: Collection[int] = ()) -> list[Flag]:
+    """Gaps, two records in one place, and disorder; `placed` is in the server's order.
+
+    `accounted`: sequence numbers of records that were deleted, of which nothing speaks against that.
+    """
     name = device_id.hex()
     flags = []
     by_place: dict[int, Placed] = {}
@@ -99,18 +112,30 @@ def check_sequence(device_id: bytes, placed: Sequence[Placed]) -> list[Flag]:
         if after.sequence < before.sequence:
             said = f"Records arrived out of order: {after.sequence} after {before.sequence}."
             flags.append(Flag(Kind.ORDER, said, name, after.sequence))
-    last = 0
-    for sequence in sorted(by_place):
+    return [*flags, *_gaps(name, by_place, accounted)]
+
+
+def _gaps(name: str, by_place: Mapping[int, Placed], accounted: Collection[int]) -> list[Flag]:
+    """What nothing accounts for, with the days of the records around it."""
+    flags = []
+    here = sorted(by_place)
+    last, before = 0, None
+    for sequence in sorted({*here, *accounted}):
         if sequence > last + 1:
-            missing = sequence - last - 1
-            where = _between(by_place.get(last), by_place[sequence])
-            flags.append(Flag(Kind.MISSING, f"{_are(missing, 'missing')} {where}.", name, last + 1))
-        last = sequence
+            following = bisect_left(here, sequence)
+            after = by_place[here[following]] if following < len(here) else None
+            said = f"{_are(sequence - last - 1, 'missing')}{_between(before, after)}."
+            flags.append(Flag(Kind.MISSING, said, name, last + 1))
+        last, before = sequence, by_place.get(sequence, before)
     return flags
 
 
-def check_memory(memory: Memory, found: Mapping[bytes, Sequence[Placed]]) -> list[Flag]:
-    """Records that were read before and are gone, or are others now."""
+def check_memory(
+    memory: Memory,
+    found: Mapping[bytes, Sequence[Placed]],
+    accounted: Mapping[bytes, Collection[int]] | None = None,
+) -> list[Flag]:
+    """Records that were read before and are gone, or are others now; not those that were deleted."""
     flags = []
     for device_id, known in memory.seen.items():
         name = device_id.hex()
@@ -124,7 +149,8 @@ def check_memory(memory: Memory, found: Mapping[bytes, Sequence[Placed]]) -> lis
         there: dict[int, set[bytes]] = {}
         for one in found[device_id]:
             there.setdefault(one.sequence, set()).add(one.digest)
-        gone = [sequence for sequence in sorted(known) if sequence not in there]
+        deleted = (accounted or {}).get(device_id, ())
+        gone = [sequence for sequence in sorted(known) if sequence not in there and sequence not in deleted]
         if gone:
             end = " from the end of the list" if gone[-1] == max(known) else ""
             said = f"{_records(len(gone))} that you had read {_have(len(gone))} been taken out{end}."
@@ -137,15 +163,19 @@ def check_memory(memory: Memory, found: Mapping[bytes, Sequence[Placed]]) -> lis
     return flags
 
 
-def _between(before: Placed | None, after: Placed) -> str:
+def _between(before: Placed | None, after: Placed | None) -> str:
+    if after is None:
+        if before is None:
+            return ""
+        return f" after record {before.sequence}" if before.at is None else f" after {day(before.at)}"
     if after.at is None or (before is not None and before.at is None):
         first = f"record {before.sequence}" if before is not None else "the beginning"
-        return f"between {first} and record {after.sequence}"
+        return f" between {first} and record {after.sequence}"
     if before is None or before.at is None:
-        return f"before {day(after.at)}"
+        return f" before {day(after.at)}"
     if before.at.date() == after.at.date():
-        return f"on {day(after.at)}, between {before.at:%H:%M} and {after.at:%H:%M}"
-    return f"between {day(before.at)} and {day(after.at)}"
+        return f" on {day(after.at)}, between {before.at:%H:%M} and {after.at:%H:%M}"
+    return f" between {day(before.at)} and {day(after.at)}"
 
 
 def _are(count: int, what: str) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from server.reader import Line, Reading, Record
-from server.reader_sequence import day
+from server.reader_sequence import Kind, day
 
 FORMAT: Final = 1
 NEWEST: Final = 50
@@ -40,15 +40,20 @@ def chosen(records: Sequence[Record], *, since: date | None, everything: bool) -
 def table(records: Sequence[Record]) -> Table:
     """One row a record. Words that the recogniser was unsure of are slanted and end in (?)."""
     several = len({record.device_id for record in records}) > 1
+    shared = any(record.shared_by is not None for record in records)
     made = Table(show_edge=False, pad_edge=False, show_lines=False)
     made.add_column("", no_wrap=True)
     made.add_column("Client's time", no_wrap=True)
+    if shared:
+        made.add_column("From")
     if several:
         made.add_column("Device", no_wrap=True)
     made.add_column("Part")
     made.add_column("Line", ratio=1, overflow="fold")
     for record in records:
-        cells = [Text("new" if record.new else ""), Text(_when(record.at))]
+        cells = [Text(_noted(record)), Text(_when(record.at))]
+        if shared:
+            cells.append(Text(safe(record.shared_by or "")))
         if several:
             cells.append(Text(record.device_id.hex()[:8]))
         made.add_row(*cells, Text(safe(record.part)), _line(record.line))
@@ -66,7 +71,11 @@ def show(console: Console, reading: Reading, records: Sequence[Record]) -> None:
         console.print(Text(f"Older records not shown: {hidden}. Show them with --all.", style="dim"))
     for flag in reading.flags:
         of = f" (device {safe(flag.device)[:8]})" if flag.device else ""
-        console.print(Text(f"! {safe(flag.message)}{of}", style="bold"))
+        if flag.kind is Kind.DELETED:
+            # Nothing is wrong: it is told, and not flagged.
+            console.print(Text(f"  {safe(flag.message)}{of}"))
+        else:
+            console.print(Text(f"! {safe(flag.message)}{of}", style="bold"))
 
 
 def document(clinician: str, reading: Reading, records: Sequence[Record]) -> dict[str, Any]:
@@ -116,7 +125,14 @@ def _record(record: Record) -> dict[str, Any]:
         },
         "received_at": record.received_at,
         "new": record.new,
+        "discussed": record.discussed,
+        # Of what a colleague shared only: one's own queue is as it always was.
+        **({} if record.shared_by is None else {"shared_by": record.shared_by}),
     }
+
+
+def _noted(record: Record) -> str:
+    return " ".join(word for word, holds in (("new", record.new), ("discussed", record.discussed)) if holds)
 
 
 def _when(at: datetime) -> str:

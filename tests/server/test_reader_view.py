@@ -64,6 +64,7 @@ def test_S10_nothing_is_added_to_what_the_client_said() -> None:
         "line",
         "received_at",
         "new",
+        "discussed",
     }
 
 
