@@ -18,7 +18,7 @@ from voice.audio import BLOCK_S, HOP, Clip, Samples
 from voice.errors import StorageError
 from voice.loop import Device, Loop
 from voice.noticing import Noticing
-from voice.ports import Back, Block, Command, Deletion, Evidence, Gap, Hearing, Lost, Standing
+from voice.ports import Back, Block, Command, Deletion, Evidence, Gap, Hearing, Lost, SecondReader, Standing
 from voice.reports import Report
 from voice.settings import Settings
 from voice.transcript import Transcript, Word
@@ -167,6 +167,7 @@ class FakeRecords:
     is_online: bool = True
     stands: Standing = Standing.ACTIVE
     deletion: Deletion = Deletion.DELETED
+    second: SecondReader | None = None
     saved: list[Noticing] = field(default_factory=list)
 
     def save(self, noticing: Noticing) -> bytes:
@@ -185,6 +186,14 @@ class FakeRecords:
 
     def online(self) -> bool:
         return self.is_online
+
+    def second_reader(self) -> SecondReader | None:
+        return self.second
+
+    def told_second_reader(self) -> None:
+        assert self.second is not None
+        self.log.append(("told", self.second.name))
+        self.second = replace(self.second, told=True)
 
     def flush(self) -> int:
         return 0

@@ -15,8 +15,9 @@ from voice.adapters.clock import SystemClock
 from voice.adapters.dumps import forbid_dumps
 from voice.adapters.embedding import SpeechEmbedder
 from voice.adapters.identity import load_pairing
+from voice.adapters.mailbox import DeviceMailbox
 from voice.adapters.preferences import FilePreferences
-from voice.adapters.prompts import load_wording
+from voice.adapters.prompts import languages, load_wording
 from voice.adapters.records import DeviceRecords
 from voice.adapters.rehearsal import RehearsalPreferences, RehearsalRecords
 from voice.adapters.settings_file import load_settings
@@ -25,6 +26,7 @@ from voice.adapters.vad import SileroActivity
 from voice.card import Card
 from voice.household import listened_for
 from voice.loop import Device
+from voice.mailbox import RestingSpotter, ToldCards, with_aliases, with_settings
 from voice.ports import Microphone, Player
 from voice.renewing import renewed
 from voice.reports import Observer
@@ -53,7 +55,8 @@ def device(
     Raises OnebreathError for whatever in `home` or on this machine keeps it from working.
     """
     forbid_dumps()
-    settings = settings_of(home, rehearse=rehearse)
+    mailbox = DeviceMailbox(home)
+    settings = settings_of(home, rehearse=rehearse, mailbox=mailbox)
     box = card_box(home)
     cards, damaged = box.load()
     if box.renewed:
@@ -63,19 +66,23 @@ def device(
     records = (
         RehearsalRecords()
         if rehearse
-        else DeviceRecords(home, courier=live, ask=not (live or offline), hold_s=settings.hold_s)
+        else DeviceRecords(
+            home, courier=live, ask=not (live or offline), hold_s=settings.hold_s, mailbox=mailbox
+        )
     )
     try:
         yield Device(
             microphone=microphone,
             player=player,
             activity=SileroActivity(),
-            spotter=spotter(cards, settings),
+            spotter=RestingSpotter(
+                spotter(with_aliases(mailbox.state, cards), settings), lambda: mailbox.state
+            ),
             transcriber=recognisers.transcriber(settings.language, model_path(settings)),
             commands=recognisers.commands(settings.language, model_path(settings)),
             synthesiser=synthesiser(home),
             wording=load_wording(settings.language),
-            cards=box,
+            cards=ToldCards(box, lambda: mailbox.state),
             records=records,
             preferences=RehearsalPreferences() if rehearse else FilePreferences(home),
             clock=SystemClock(),
@@ -102,9 +109,12 @@ def synthesiser(home: Path) -> CachedSynthesiser:
     return CachedSynthesiser(home / "cache" / "prompts")
 
 
-def settings_of(home: Path, *, rehearse: bool = False) -> Settings:
-    """The settings file, what the client asked for since, and the clinician's name from the pairing."""
-    settings = FilePreferences(home).apply(load_settings(home))
+def settings_of(home: Path, *, rehearse: bool = False, mailbox: DeviceMailbox | None = None) -> Settings:
+    """The settings file, what the clinician's cards say, what the client asked for since, and the clinician's
+    name from the pairing; each goes before the one named before it."""
+    told = (mailbox or DeviceMailbox(home)).state
+    settings = with_settings(load_settings(home), told, languages().__contains__)
+    settings = FilePreferences(home).apply(settings)
     pairing = load_pairing(home)
     if pairing is not None:
         return replace(settings, clinician=settings.clinician or pairing.name)

@@ -14,6 +14,7 @@ from voice.adapters import recognisers
 from voice.adapters.bank import space
 from voice.adapters.cards import CardDamagedError
 from voice.adapters.identity import load_pairing
+from voice.adapters.mailbox import DeviceMailbox
 from voice.adapters.portaudio import sound_devices
 from voice.adapters.prompts import load_wording
 from voice.adapters.recovery import open_store
@@ -25,6 +26,7 @@ from voice.adapters.synthesiser import CachedSynthesiser
 from voice.card import Card
 from voice.errors import OnebreathError
 from voice.likeness import Likeness, confusions
+from voice.mailbox import Mailbox, asked_for, at_rest
 
 LEAST_FREE_MB: Final = 50
 
@@ -53,7 +55,7 @@ def look(home: Path) -> tuple[list[Finding], list[Card]]:
         box = assemble.card_box(home)
         good, damaged = box.load()
         cards.extend(good)
-        return _parts(good, damaged, box.renewed)
+        return _parts(good, damaged, box.renewed, DeviceMailbox(home).state)
 
     looks: list[tuple[str, Callable[[], Finding]]] = [
         ("parts", parts),
@@ -80,8 +82,14 @@ def _guarded(subject: str, finding: Callable[[], Finding]) -> Finding:
         return Finding(subject, False, error.cause, error.remedy)
 
 
-def _parts(cards: Sequence[Card], damaged: Sequence[CardDamagedError], renewed: int) -> Finding:
+def _parts(
+    cards: Sequence[Card], damaged: Sequence[CardDamagedError], renewed: int, mailbox: Mailbox
+) -> Finding:
     state = f"{len(cards)} enrolled"
+    known = {card.name for card in cards} | {damage.part for damage in damaged if damage.part}
+    asked, resting = len(asked_for(mailbox, known)), len(at_rest(mailbox) & known)
+    state += f", {asked} asked for: onebreath enrol" if asked else ""
+    state += f", {resting} at rest" if resting else ""
     remedy = 'onebreath enrol --name "the foreman"'
     if damaged:
         causes = " ".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from voice.adapters import recognisers, word_evidence
 from voice.adapters.bank import bank, space
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
+from voice.adapters.identity import load_pairing
+from voice.adapters.mailbox import DeviceMailbox
 from voice.adapters.microphone import CardMicrophone
 from voice.adapters.player import CardPlayer
 from voice.adapters.prompts import load_wording
 from voice.adapters.recorded import REASONS, Recorded, read_phrase
 from voice.adapters.takes import TakeMaker
+from voice.adapters.uplink import HttpUplink
 from voice.adapters.vad import SileroActivity
 from voice.audio import Clip
 from voice.audition import Agreement, Refusal
@@ -23,10 +27,12 @@ from voice.card import Card, clean_name
 from voice.consent import SpokenConsent
 from voice.enrolling import Enrolling
 from voice.enrolment import Problem
-from voice.errors import AudioError, EnrolmentError
+from voice.errors import AudioError, EnrolmentError, StorageError
 from voice.leading import Leading
 from voice.likeness import Likeness, confusions
+from voice.mailbox import asked_for, told_of
 from voice.naming import NameRefusedError, refuse_name
+from voice.outbox import UnreachableError
 from voice.ports import Microphone, Player
 from voice.revising import Brought, Revised, revise
 from voice.speaking import Speaking
@@ -70,6 +76,55 @@ class Enrolled:
     alike: tuple[Likeness, ...]
     notes: tuple[str, ...] = ()
     as_before: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Parts that the clinician asked for and that are not enrolled, the first asked for in front.
+
+    `clinician`: their name. `reached`: False when the server did not answer, so that there may be newer ones.
+    """
+
+    names: tuple[str, ...]
+    clinician: str
+    reached: bool
+
+
+def waiting(home: Path) -> Waiting | None:
+    """Fetch the clinician's cards, if the server can be reached, and tell which parts wait to be enrolled.
+
+    None on a device that is not paired. Raises StorageError.
+    """
+    pairing = load_pairing(home)
+    if pairing is None:
+        return None
+    mailbox = DeviceMailbox(home)
+    link = HttpUplink.of(home)
+    reached = False
+    try:
+        with suppress(UnreachableError):
+            mailbox.collect(link)
+            reached = True
+    finally:
+        link.close()
+    cards, damaged = assemble.card_box(home).load()
+    known = {card.name for card in cards} | {damage.part for damage in damaged if damage.part}
+    names = tuple(told.part.name for told in asked_for(mailbox.state, known))
+    return Waiting(names, pairing.name, reached)
+
+
+def delete(home: Path, name: str) -> bool:
+    """Delete a part's takes and phrase: the client agreed to it. Whether there was such a part.
+
+    Raises StorageError.
+    """
+    try:
+        return CardBox(home).remove(clean_name(name))
+    except OSError as error:
+        raise StorageError(
+            f"The part could not be deleted ({error.strerror}).",
+            "Check who may write to the device's folder.",
+        ) from error
 
 
 def from_files(home: Path, asked: Asked, files: Files) -> Enrolled:
@@ -164,9 +219,13 @@ def keep_anyway(home: Path, enrolled: Enrolled) -> Enrolled:
 def _keep(
     home: Path, box: CardBox, name: str, before: Card | None, brought: Brought, notes: Sequence[str]
 ) -> Enrolled:
-    settings = assemble.settings_of(home)
+    mailbox = DeviceMailbox(home)
+    settings = assemble.settings_of(home, mailbox=mailbox)
+    newest = told_of(mailbox.state, name)
 
     def alias(recordings: Sequence[Clip]) -> str | None:
+        if newest is not None and newest.part.alias is not None:
+            return newest.part.alias
         sounds = [clip.samples for clip in recordings]
         return word_evidence.alias(settings.language, name, sounds, assemble.model_path(settings))
 

@@ -19,8 +19,14 @@ COMMANDS: Final = {
     "pair": "voice.commands.pair",
     "demo": "voice.commands.demo",
     "serve": "server.commands.serve",
+    "backup": "server.commands.backup",
+    "practice": "server.commands.practice",
+    "account": "server.commands.account",
     "clinician": "server.commands.clinician",
     "read": "server.commands.read",
+    "records": "server.commands.records",
+    "audit": "server.commands.audit",
+    "keys": "server.commands.keys",
 }
 """Each command's module; it holds a click command named `command`. Imported only when it is needed."""
 

@@ -44,6 +44,7 @@ from voice.dialogue_rows import (
     name_heard_resting,
     not_saved,
     phrase_ended,
+    readers_changed,
     said,
     saved,
     speech_ended,
@@ -110,5 +111,6 @@ ANYWHERE: Final[Mapping[type[e.Event], Handler]] = {
     e.MicrophoneLost: microphone_lost,
     e.MicrophoneBack: microphone_back,
     e.StandingChanged: standing_changed,
+    e.ReadersChanged: readers_changed,
 }
 """What follows in any phase that has no row of its own for it."""

@@ -12,7 +12,7 @@ from voice.dialogue_state import Exchange, Phase, State
 from voice.ports import Command
 from voice.settings import GAINS, RATES
 
-SAFETY: Final = ("help.nobody", "help.reads", "help.danger", "help.talk")
+SAFETY: Final = ("help.nobody", "help.reads", "help.also_reads", "help.danger", "help.talk")
 SAFETY_RESTING: Final = ("help.nobody", "help.danger", "help.talk")
 
 

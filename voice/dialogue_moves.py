@@ -95,8 +95,10 @@ def ask(state: State, now: float) -> Result:
     if exchange.asked:
         return play(state, Phase.ASKING, now, e.Tone.LINE)
     state = replace(state, exchange=replace(exchange, asked=True))
+    # Told before a line is asked for: the client may choose to leave it.
+    told = (e.Prompt("help.also_reads"),) if state.untold else ()
     pause = e.Pause(state.timing.breath_s)
-    return play(state, Phase.ASKING, now, pause, e.Prompt("ask.line"), e.Tone.LINE)
+    return play(state, Phase.ASKING, now, pause, *told, e.Prompt("ask.line"), e.Tone.LINE)
 
 
 def past_its_time(state: State, now: float) -> Result | None:

@@ -136,6 +136,10 @@ def microphone_back(state: State, event: e.Event, now: float) -> Result:
     return rest(state, now) if state.phase is Phase.DEAF else (state, ())
 
 
+def readers_changed(state: State, event: e.Event, now: float) -> Result:
+    return replace(state, untold=cast(e.ReadersChanged, event).untold), ()
+
+
 def standing_changed(state: State, event: e.Event, now: float) -> Result:
     standing = cast(e.StandingChanged, event).standing
     state = replace(state, standing=standing, rest_said=state.rest_said and standing is state.standing)

@@ -83,3 +83,5 @@ class State:
     pending: Command | None = None
     """What the line so far is, should it end here."""
     notices: tuple[str, ...] = ()
+    untold: bool = False
+    """Someone else can read now, and the client has not been told."""

@@ -103,6 +103,13 @@ class StandingChanged:
     standing: Standing
 
 
+@dataclass(frozen=True)
+class ReadersChanged:
+    """Someone else can read now, or no longer. `untold`: the client has not heard of it yet."""
+
+    untold: bool
+
+
 Event = (
     Started
     | Tick
@@ -118,6 +125,7 @@ Event = (
     | MicrophoneLost
     | MicrophoneBack
     | StandingChanged
+    | ReadersChanged
 )
 
 # What can be played.

@@ -98,8 +98,13 @@ class Loop:
         self._device = device
         self._speaking = Speaking(device.synthesiser, device.wording, device.cards, settings)
         self._ears = Ears(device.activity, device.spotter)
+        second = device.records.second_reader()
+        self._speaking.also_reads("" if second is None else second.name)
+        self._telling = False
+        """Whether what plays tells who else can read."""
         self._state = State(
             standing=device.records.standing(),
+            untold=second is not None and not second.told,
             timing=settings.timing,
             volume=settings.volume,
             words_per_minute=settings.words_per_minute,
@@ -158,6 +163,7 @@ class Loop:
         self._report_until(self._now)
         if self._blocks % STANDING_BLOCKS == 0:
             self._look_up_standing()
+            self._look_up_readers()
         if self._sounding and not self._device.player.playing():
             self._playback_ended()
         if self._sounding or self._tail > 0:
@@ -219,7 +225,18 @@ class Loop:
         tail_s = settings.tone_tail_s if isinstance(self._last_sound, e.Tone) else settings.tail_s
         # What was captured while the device still spoke may not have been taken yet.
         self._tail = math.ceil(tail_s / BLOCK_S - 1e-6) + self._device.microphone.waiting()
+        if self._telling:
+            self._telling = False
+            self._device.records.told_second_reader()
+            self._look_up_readers()
         self._happened(e.PlaybackEnded())
+
+    def _look_up_readers(self) -> None:
+        second = self._device.records.second_reader()
+        self._speaking.also_reads("" if second is None else second.name)
+        untold = second is not None and not second.told
+        if untold is not self._state.untold:
+            self._happened(e.ReadersChanged(untold))
 
     def _look_up_standing(self) -> None:
         standing = self._device.records.standing()
@@ -241,6 +258,7 @@ class Loop:
             case e.StopPlaying():
                 self._device.player.stop()
                 self._due.clear()
+                self._telling = False
                 self._sounding, self._tail = False, math.ceil(self._device.settings.tail_s / BLOCK_S)
             case e.BeginLine():
                 self._begin_line()
@@ -267,6 +285,7 @@ class Loop:
             self._upcoming.append(e.PlaybackEnded())
             return
         self._last_sound, self._sounding = soundings[-1].sound, True
+        self._telling = any(sounding.sound == e.Prompt("help.also_reads") for sounding in soundings)
         clips = [clip for sounding in soundings for clip in (*sounding.lead, *sounding.clips)]
         self._device.player.play(clips, GAINS[self._state.volume])
         self._announce(soundings)

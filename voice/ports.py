@@ -224,6 +224,17 @@ class Cards(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class SecondReader:
+    """Someone of the practice whom records are sealed to as well, by the clinician's signed word.
+
+    `name` as it is spoken; `told` once the client has heard of it.
+    """
+
+    name: str
+    told: bool
+
+
 class Records(Protocol):
     """Where noticings go: sealed, durable, on their way to the clinician."""
 
@@ -241,6 +252,14 @@ class Records(Protocol):
 
     def online(self) -> bool:
         """Whether the server was there when last looked at; answers at once."""
+        ...
+
+    def second_reader(self) -> SecondReader | None:
+        """Who can read beside the clinician, as last known; answers at once. None: nobody."""
+        ...
+
+    def told_second_reader(self) -> None:
+        """The client has been told of them. Never fails loudly: at worst it is said once more."""
         ...
 
     def flush(self) -> int:

@@ -49,9 +49,14 @@ class Speaking:
         self._cards = cards
         self._values = {
             "clinician": settings.clinician,
+            "holder": "",
             "danger": spoken_number(settings.danger_number),
             "talk": spoken_number(settings.talk_number),
         }
+
+    def also_reads(self, holder: str) -> None:
+        """Who else can read from now on, as it is spoken; empty for nobody, of whom nothing is said."""
+        self._values["holder"] = holder
 
     def sentences(self) -> tuple[str, ...]:
         """Every sentence of the dialogue, filled in; those of enrolment are not among them."""

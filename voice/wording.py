@@ -44,6 +44,7 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
     "rest.discharged": NOTHING,
     "help.nobody": NOTHING,
     "help.reads": CLINICIAN,
+    "help.also_reads": frozenset({"clinician", "holder"}),
     "help.danger": frozenset({"danger"}),
     "help.talk": frozenset({"talk"}),
     "enrol.welcome": NOTHING,

@@ -21,7 +21,8 @@ from voice.speaking import Speaking
 
 ENGLISH = load_wording("en")
 OPENINGS = {
-    ENGLISH.sentences(key, {"clinician": "x", "danger": "1", "talk": "1"})[0]: key for key in ENGLISH.prompts
+    ENGLISH.sentences(key, {"clinician": "x", "holder": "x", "danger": "1", "talk": "1"})[0]: key
+    for key in ENGLISH.prompts
 }
 
 LONGEST_TONE_S = 0.3

@@ -11,7 +11,7 @@ from voice.errors import OnebreathError
 from voice.outbox import DeviceState, Outbox, UnreachableError, Uplink
 
 ASK_EVERY_S = 900.0
-"""Seconds between questions for the device's state while nothing else is sent."""
+"""Seconds between questions for the device's state, and for cards, while nothing else is sent."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Courier:
     """Flushes the outbox in its own thread; `state` may be read from any thread.
 
     `clock` is any steady clock in seconds. Call `wake` after each save, so that the record's hold begins, and
-    when the network came back.
+    when the network came back. `on_asking` is called before each question for the state, `errand` after each
+    answer (to fetch cards), unless the device was revoked; both in the courier's thread.
     """
 
     def __init__(
@@ -43,12 +44,16 @@ class Courier:
         clock: Callable[[], float] = time.monotonic,
         ask_every_s: float = ASK_EVERY_S,
         on_state: Callable[[CourierState], None] = lambda state: None,
+        on_asking: Callable[[CourierState], None] = lambda state: None,
+        errand: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._uplink = uplink
         self._clock = clock
         self._ask_every_s = ask_every_s
         self._on_state = on_state
+        self._on_asking = on_asking
+        self._errand = errand
         self._ask_at: float | None = None
         self._state = CourierState()
         self._woken = threading.Event()
@@ -96,14 +101,24 @@ class Courier:
         return max(0.0, min(self._ask_at, self._ask_at if due is None else due) - now)
 
     def _ask(self, state: CourierState, stuck: bool) -> CourierState:
+        self._on_asking(state)
         try:
             device = self._uplink.device_state()
-            problem = state.problem if stuck or state.waiting else None
-            return replace(state, reachable=True, device=device, problem=problem)
         except UnreachableError as failure:
             return replace(state, reachable=False, problem=str(failure))
         except OnebreathError as error:
             return replace(state, problem=error.cause)
+        problem = state.problem if stuck or state.waiting else None
+        state = replace(state, reachable=True, device=device, problem=problem)
+        if device is DeviceState.REVOKED:
+            return state
+        try:
+            self._errand()
+        except UnreachableError as failure:
+            return replace(state, problem=str(failure))
+        except OnebreathError as error:
+            return replace(state, problem=error.cause)
+        return state
 
     def _publish(self, state: CourierState) -> None:
         if state != self._state:

@@ -87,8 +87,11 @@ def pair(home: Path, link_text: str, *, replace: bool = False, client: httpx.Cli
             own_client.close()
 
 
-def claim(link: Link, keys: DeviceKeys, client: httpx.Client) -> Pairing:
-    """Prove the keys under the link's secret; the pairing, verified. Raises PairingError."""
+def claim(link: Link, keys: DeviceKeys, client: httpx.Client, *, before: Pairing | None = None) -> Pairing:
+    """Prove the keys under the link's secret; the pairing, verified. Raises PairingError.
+
+    `before`: the pairing that it replaces; of the same clinician no older reading key is taken.
+    """
     signing = keys.signing.public_key().public_bytes_raw()
     encryption = keys.encryption.public_key().public_bytes_raw()
     body = httpx.Request(
@@ -116,7 +119,15 @@ def claim(link: Link, keys: DeviceKeys, client: httpx.Client) -> Pairing:
         )
         raise PairingError(cause, remedy)
     try:
-        return Pairing.of(link.server, link.fingerprint, from_b64url(str(answer.fields.get("statement"))))
+        endorsement = answer.fields.get("endorsement")
+        same = before is not None and before.fingerprint == link.fingerprint
+        return Pairing.of(
+            link.server,
+            link.fingerprint,
+            from_b64url(str(answer.fields.get("statement"))),
+            at_least_epoch=before.clinician.epoch if before is not None and same else 1,
+            endorsement=None if endorsement is None else from_b64url(str(endorsement)),
+        )
     except (FrameError, SealError) as error:
         raise PairingError(
             f"The server did not show the clinician who made this link: {error}. Nothing was kept.",
@@ -133,7 +144,7 @@ def _pair(home: Path, link: Link, before: Pairing | None, client: httpx.Client) 
         save_pairing(home, pairing)
         return Paired(pairing, keys.id)
     keys = device_keys(home, NEXT_DEVICE_FILE)
-    pairing = claim(link, keys, client)
+    pairing = claim(link, keys, client, before=before)
     delivered, left = (0, 0) if before is None else _last_delivery(home, before, client)
     kept = _put_away(home)
     try:
@@ -168,6 +179,7 @@ def _put_away(home: Path) -> Path:
             home / PAIRING_FILE,
             home / STANDING_FILE,
             *sorted(home.glob("outbox.*")),
+            *sorted(home.glob("mailbox.*")),
             home / DEVICE_FILE,
         ]:
             if path.exists():

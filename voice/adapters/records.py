@@ -9,19 +9,28 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from voice.adapters.courier import Courier, CourierState
-from voice.adapters.identity import PAIRING_FILE, STANDING_FILE, load_pairing, sealer
+from voice.adapters.identity import (
+    PAIRING_FILE,
+    STANDING_FILE,
+    load_pairing,
+    sealer,
+    told_second_reader,
+)
+from voice.adapters.mailbox import DeviceMailbox
 from voice.adapters.private_file import write_private
 from voice.adapters.recovery import open_store
 from voice.adapters.store import Recovery
 from voice.adapters.uplink import HttpUplink
+from voice.errors import OnebreathError
 from voice.noticing import Noticing
 from voice.outbox import HOLD_S, DeviceState, Outbox, UnreachableError, Uplink
-from voice.ports import Deletion, Standing
+from voice.ports import Deletion, SecondReader, Standing
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +49,7 @@ class DeviceRecords:
     With `courier` a thread delivers in the background; without it (`replay`) only `flush` does, and `ask`
     asks the server once, now, how the device stands. What the
     clinician last allowed is kept on disk: a paused device that starts without a network stays paused (S17).
+    The courier also tells how many records wait here, and fetches the clinician's cards into `mailbox`.
     """
 
     def __init__(
@@ -51,8 +61,10 @@ class DeviceRecords:
         hold_s: float = HOLD_S,
         clock: Callable[[], float] = time.monotonic,
         connect: Callable[[Path], Uplink] = HttpUplink.of,
+        mailbox: DeviceMailbox | None = None,
     ) -> None:
         self._home = home
+        self._mailbox = mailbox
         self._clock = clock
         self._connect = connect
         self._with_courier = courier
@@ -63,6 +75,8 @@ class DeviceRecords:
         self._uplink: Uplink | None = None
         self._online = False
         self._device = _last_known(home)
+        self._second: SecondReader | None = None
+        self._second_as_of: int | None = None
         try:
             self.outbox = Outbox(
                 self._store,
@@ -122,6 +136,23 @@ class DeviceRecords:
         """Whether the server answered when it was last called."""
         return self._online
 
+    def second_reader(self) -> SecondReader | None:
+        """As the pairing says; looked up anew when its file was written."""
+        with suppress(OnebreathError, OSError):
+            written = (self._home / PAIRING_FILE).stat().st_mtime_ns
+            if written != self._second_as_of:
+                pairing = load_pairing(self._home)
+                self._second = None if pairing is None else pairing.second_reader
+                self._second_as_of = written
+        return self._second
+
+    def told_second_reader(self) -> None:
+        """Keep that the client was told; a full disk only means that it is said once more."""
+        if self._second is not None:
+            self._second = replace(self._second, told=True)
+        with suppress(OnebreathError, OSError):
+            told_second_reader(self._home)
+
     def flush(self) -> int:
         """Offer everything now, held or not; how many records still wait."""
         if self._uplink is None:
@@ -141,8 +172,23 @@ class DeviceRecords:
             return
         self._uplink = self._connect(self._home)
         if self._with_courier:
-            self._courier = Courier(self.outbox, self._uplink, clock=self._clock, on_state=self._saw)
+            self._courier = Courier(
+                self.outbox,
+                self._uplink,
+                clock=self._clock,
+                on_state=self._saw,
+                on_asking=self._tell_depth,
+                errand=self._collect,
+            )
             self._courier.start()
+
+    def _tell_depth(self, state: CourierState) -> None:
+        if isinstance(self._uplink, HttpUplink):
+            self._uplink.outbox_depth = state.waiting + state.set_aside
+
+    def _collect(self) -> None:
+        if self._mailbox is not None and isinstance(self._uplink, HttpUplink):
+            self._mailbox.collect(self._uplink)
 
     def _ask(self) -> None:
         if self._uplink is None:

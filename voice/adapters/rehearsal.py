@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from voice.noticing import Noticing
-from voice.ports import Deletion, Standing
+from voice.ports import Deletion, SecondReader, Standing
 from voice.wire.content import encode
 from voice.wire.envelope import Recipient, seal_record
 from voice.wire.keys import device_id
@@ -50,6 +50,13 @@ class RehearsalRecords:
     def online(self) -> bool:
         """Nothing is sent, and the words are those of an ordinary evening."""
         return True
+
+    def second_reader(self) -> SecondReader | None:
+        """Nobody reads a rehearsal."""
+        return None
+
+    def told_second_reader(self) -> None:
+        """There is nobody to tell of."""
 
     def flush(self) -> int:
         """Nothing waits."""

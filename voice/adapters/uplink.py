@@ -13,7 +13,15 @@ from typing import Any, Final, Self
 
 import httpx
 
-from voice.adapters.identity import DeviceKeys, device_keys, load_pairing, not_paired, renew_statement
+from voice.adapters.identity import (
+    DeviceKeys,
+    device_keys,
+    load_pairing,
+    not_paired,
+    renew_endorsement,
+    renew_statement,
+)
+from voice.adapters.mailbox import Page
 from voice.outbox import DeviceState, Receipt, Refused, UnreachableError
 from voice.wire.encoding import from_b64url
 from voice.wire.errors import FrameError, SealError
@@ -23,6 +31,9 @@ TIMEOUT: Final = httpx.Timeout(20.0, connect=10.0)
 """Seconds for an answer, and for a connection."""
 
 MOST_ANSWER_BYTES: Final = 65_536
+
+MOST_OUTBOX: Final = 1_000_000
+"""The server takes no higher number."""
 
 _NOTHING_SENT: Final = (
     httpx.ConnectError,
@@ -87,7 +98,9 @@ def exchange(client: httpx.Client, method: str, url: str, headers: Mapping[str, 
 class HttpUplink:
     """A `voice.outbox.Uplink` over HTTPS. Used by one thread at a time.
 
-    `clock` gives Unix seconds, `on_statement` gets the clinician's statement as the server last gave it.
+    `clock` gives Unix seconds, `on_statement` gets the clinician's statement as the server last gave it,
+    `on_endorsement` their word on who else reads, when there is one.
+    `outbox_depth`, once it is known, is told with each question for the state: how many records wait here.
     """
 
     def __init__(
@@ -98,12 +111,15 @@ class HttpUplink:
         client: httpx.Client | None = None,
         clock: Callable[[], float] = time.time,
         on_statement: Callable[[bytes], None] = lambda statement: None,
+        on_endorsement: Callable[[bytes], None] = lambda endorsement: None,
     ) -> None:
         self._server = server
         self._keys = keys
         self._client = client or http_client()
         self._clock = clock
         self._on_statement = on_statement
+        self._on_endorsement = on_endorsement
+        self.outbox_depth: int | None = None
 
     @classmethod
     def of(cls, home: Path, *, client: httpx.Client | None = None) -> Self:
@@ -120,7 +136,17 @@ class HttpUplink:
                     f"the server showed another clinician: {error}", before_any_byte=False
                 ) from error
 
-        return cls(pairing.server, device_keys(home), client=client, on_statement=renew)
+        def renew_second(endorsement: bytes) -> None:
+            try:
+                renew_endorsement(home, endorsement)
+            except (FrameError, SealError) as error:
+                raise UnreachableError(
+                    f"the server showed a word on who reads that is not believed: {error}",
+                    before_any_byte=False,
+                ) from error
+
+        keys = device_keys(home)
+        return cls(pairing.server, keys, client=client, on_statement=renew, on_endorsement=renew_second)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -143,11 +169,16 @@ class HttpUplink:
 
     def device_state(self) -> DeviceState:
         """What the clinician allows this device. Raises UnreachableError."""
-        answer = self._call("GET", "/v1/device", b"", {})
+        depth = self.outbox_depth
+        said = "" if depth is None else f"?outbox={min(depth, MOST_OUTBOX)}"
+        answer = self._call("GET", f"/v1/device{said}", b"", {})
         if answer.status == 200:
             try:
                 state = DeviceState(answer.fields["state"])
                 self._on_statement(from_b64url(answer.fields["statement"]))
+                endorsement = answer.fields.get("endorsement")
+                if endorsement is not None:
+                    self._on_endorsement(from_b64url(endorsement))
             except (KeyError, ValueError, AttributeError, TypeError, FrameError) as error:
                 raise UnreachableError(_not_ours(answer.status), before_any_byte=False) from error
             return state
@@ -155,6 +186,26 @@ class HttpUplink:
         if refused.code in set(DeviceState):
             return DeviceState(refused.code)
         raise UnreachableError(f"{refused.code}: {refused.message}", before_any_byte=False)
+
+    def cards(self, after: int) -> Page:
+        """A page of this device's sealed cards with versions above `after`. Raises UnreachableError."""
+        answer = self._call("GET", f"/v1/cards?after={after}", b"", {})
+        if answer.status != 200:
+            refused = answer.refusal()
+            raise UnreachableError(f"{refused.code}: {refused.message}", before_any_byte=False)
+        try:
+            sealed = tuple(from_b64url(card["sealed"]) for card in answer.fields["cards"])
+            return Page(sealed, answer.fields["more"] is True)
+        except (KeyError, TypeError, AttributeError, FrameError) as error:
+            raise UnreachableError(_not_ours(answer.status), before_any_byte=False) from error
+
+    def card_fetched(self, card_id: bytes, version: int) -> None:
+        """Tell the server that this version of a card is here. Raises UnreachableError."""
+        answer = self._call("PUT", f"/v1/cards/{card_id.hex()}/{version}/fetched", b"", {})
+        # 404: the card was replaced or taken away meanwhile, and nobody asks about this version any more.
+        if answer.status not in (200, 404):
+            refused = answer.refusal()
+            raise UnreachableError(f"{refused.code}: {refused.message}", before_any_byte=False)
 
     def _call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         answer = self._signed(method, path, body, headers, secrets.token_urlsafe(18))
