@@ -6,27 +6,26 @@ Every one is signed with the clinician's identity key and sees only what belongs
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from server import records_store
 from server.answers import iso
 from server.auth import Call, receive, require_clinician
 from server.device_api import id_in_path
 from server.errors import RefusedError
+from server.queries import span_in
 from server.rows import DeviceRow, InvitationRow
 from server.schema import STATES
+from voice.wire.boxes import Purpose, parse_box, verify_box
 from voice.wire.encoding import b64url, signing_key
 from voice.wire.errors import FrameError, SealError
 from voice.wire.pairing import verify_approval, verify_invitation
 
 router = APIRouter(prefix="/v1")
-
-PAGE = 100
-LARGEST_PAGE = 500
 
 
 @router.get("/clinician")
@@ -59,9 +58,15 @@ async def set_state(device: str, request: Request) -> JSONResponse:
     return await run_in_threadpool(_set_state, await receive(request), device)
 
 
+@router.put("/devices/{device}/label")
+async def label(device: str, request: Request) -> JSONResponse:
+    """Keep the client's name beside a device, sealed by and for the clinician."""
+    return await run_in_threadpool(_label, await receive(request), device)
+
+
 @router.get("/records")
 async def records(request: Request) -> JSONResponse:
-    """A page of sealed records in the order of their arrival."""
+    """A page of sealed records, oldest or newest first."""
     call = await receive(request)
     return await run_in_threadpool(_records, call, request.url.query)
 
@@ -127,16 +132,35 @@ def _set_state(call: Call, device: str) -> JSONResponse:
     return JSONResponse(_device(changed))
 
 
+def _label(call: Call, device: str) -> JSONResponse:
+    device_id = id_in_path(device)
+    clinician = require_clinician(call, writes=True)
+    sealed = call.octets(call.fields("label"), "label")
+    known = call.store.device(device_id)
+    if known is None or known.clinician_id != clinician.clinician_id:
+        raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+    try:
+        box = parse_box(sealed)
+        verify_box(box, signing_key(clinician.identity))
+    except (FrameError, SealError) as error:
+        raise RefusedError(400, "label", f"The sealed label does not hold: {error}.") from error
+    if (box.purpose, box.clinician_id, box.device_id) != (
+        Purpose.LABEL,
+        clinician.clinician_id,
+        device_id,
+    ):
+        raise RefusedError(400, "label", "The sealed note is not a label of this device.")
+    changed = call.store.label_device(clinician.clinician_id, device_id, sealed, now=call.now)
+    return JSONResponse(_device(changed))
+
+
 def _records(call: Call, query: str) -> JSONResponse:
     clinician = require_clinician(call)
-    asked = parse_qsl(query, keep_blank_values=True)
-    wanted = dict(asked)
-    if len(wanted) != len(asked) or not wanted.keys() <= {"after", "limit"}:
-        raise RefusedError(400, "query", "Records are asked for with `after` and `limit`, once each.")
-    after = _number("after", wanted.get("after", "0"), 0, 2**63 - 1)
-    limit = _number("limit", wanted.get("limit", str(PAGE)), 1, LARGEST_PAGE)
-    found = call.store.records(clinician.clinician_id, after=after, limit=limit + 1)
-    page = found[:limit]
+    span = span_in(query)
+    actor = f"clinician:{clinician.clinician_id.hex()}"
+    page, more = records_store.fetch(
+        call.store.database, clinician.clinician_id, span, now=call.now, actor=actor
+    )
     return JSONResponse(
         {
             "records": [
@@ -148,16 +172,10 @@ def _records(call: Call, query: str) -> JSONResponse:
                 }
                 for row in page
             ],
-            "next": page[-1].cursor if page else after,
-            "more": len(found) > limit,
+            "next": page[-1].cursor if page else span.before or span.after,
+            "more": more,
         }
     )
-
-
-def _number(name: str, text: str, least: int, most: int) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
-        return int(text)
-    raise RefusedError(400, "query", f"`{name}` is a number from {least} to {most}.")
 
 
 def _device(device: DeviceRow) -> dict[str, Any]:
@@ -172,4 +190,6 @@ def _device(device: DeviceRow) -> dict[str, Any]:
         "state": device.state,
         "created_at": iso(device.created_at),
         "last_seen_at": None if device.last_seen_at is None else iso(device.last_seen_at),
+        "outbox_depth": device.outbox_depth,
+        "label": None if device.label is None else b64url(device.label),
     }

@@ -40,6 +40,18 @@ class DeviceEntry:
     approval: bytes | None
     state: str
     last_seen_at: str | None
+    outbox_depth: int | None = None
+    label: bytes | None = None
+
+
+@dataclass(frozen=True)
+class CardEntry:
+    """A card as the server lists it. `fetched_at`: when the device said that it has it, or None."""
+
+    card_id: bytes
+    version: int
+    created_at: str
+    fetched_at: str | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,14 @@ class Listing:
     records: tuple[RecordEntry, ...]
     broken: int = 0
     whole: bool = True
+
+
+class CallRefusedError(ServerError):
+    """The server answered with an error; `code` is the contract's word for it, or empty."""
+
+    def __init__(self, code: str, cause: str, remedy: str) -> None:
+        super().__init__(cause, remedy)
+        self.code = code
 
 
 class ClinicianClient:
@@ -108,12 +128,13 @@ class ClinicianClient:
         """Set a device to active, paused, discharged or revoked."""
         self._call("PUT", f"/v1/devices/{device_id.hex()}/state", {"state": state})
 
-    def records(self, *, page: int = PAGE) -> Listing:
-        """Every page of records, in the server's order."""
+    def records(self, *, page: int = PAGE, device: str | None = None) -> Listing:
+        """Every page of records, of one device (its id in hex) or of all, in the server's order."""
+        of = "" if device is None else f"&device={device}"
         after, broken = 0, 0
         records: list[RecordEntry] = []
         while True:
-            answer = self._call("GET", f"/v1/records?after={after}&limit={page}")
+            answer = self._call("GET", f"/v1/records?after={after}&limit={page}{of}")
             for fields in _list(answer, "records"):
                 record = _record(fields)
                 if record is None:
@@ -127,17 +148,44 @@ class ClinicianClient:
                 return Listing(tuple(records), broken, whole=False)
             after = following
 
-    def _call(self, method: str, path: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        body = b"" if fields is None else json.dumps(fields).encode()
-        status, answer = self._signed(method, path, body, secrets.token_urlsafe(18))
+    def call(self, method: str, path: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """One call of FORMAT.md section 7; its answer. Raises CallRefusedError and other ServerErrors."""
+        return self._call(method, path, fields)
+
+    def cards(self, device_id: bytes) -> tuple[CardEntry, ...]:
+        """What was sent to a device; entries without the right shape are left out."""
+        found = [_card(fields) for fields in _list(self._call("GET", _cards_path(device_id)), "cards")]
+        return tuple(card for card in found if card is not None)
+
+    def send_card(self, device_id: bytes, card_id: bytes, sealed: bytes) -> None:
+        """Put a sealed card into a device's mailbox."""
+        self._call("PUT", f"{_cards_path(device_id)}/{card_id.hex()}", sealed)
+
+    def remove_card(self, device_id: bytes, card_id: bytes) -> None:
+        """Take a card out of a device's mailbox; what the device has taken stays there."""
+        self._call("DELETE", f"{_cards_path(device_id)}/{card_id.hex()}")
+
+    def label(self, device_id: bytes, sealed: bytes) -> None:
+        """Keep the client's sealed name beside a device."""
+        self._call("PUT", f"/v1/devices/{device_id.hex()}/label", {"label": b64url(sealed)})
+
+    def _call(
+        self, method: str, path: str, fields: Mapping[str, Any] | bytes | None = None
+    ) -> dict[str, Any]:
+        """`fields` go as JSON, bytes as they are."""
+        kind = "application/octet-stream" if isinstance(fields, bytes) else "application/json"
+        body = fields if isinstance(fields, bytes) else b"" if fields is None else json.dumps(fields).encode()
+        status, answer = self._signed(method, path, body, secrets.token_urlsafe(18), kind)
         if status == 401 and answer.get("error") == "clock":
             # This machine's clock is wrong; a nonce of the server's own takes the clock's place, once.
-            status, answer = self._signed(method, path, body, str(answer.get("nonce")))
+            status, answer = self._signed(method, path, body, str(answer.get("nonce")), kind)
         if status < 300:
             return answer
-        raise ServerError(*_explain(answer, self._clinician.name))
+        raise CallRefusedError(plain(str(answer.get("error", ""))), *_explain(answer, self._clinician.name))
 
-    def _signed(self, method: str, path: str, body: bytes, nonce: str) -> tuple[int, dict[str, Any]]:
+    def _signed(
+        self, method: str, path: str, body: bytes, nonce: str, content_type: str
+    ) -> tuple[int, dict[str, Any]]:
         url = self.server + path
         try:
             headers = sign_headers(
@@ -149,7 +197,7 @@ class ClinicianClient:
                 created=max(0, int(self._clock())),
                 nonce=nonce,
             )
-            kind = {"Content-Type": "application/json"} if body else {}
+            kind = {"Content-Type": content_type} if body else {}
             response = self._client.request(method, url, content=body, headers={**headers, **kind})
             answer = response.json()
         except httpx.HTTPError as error:
@@ -189,6 +237,14 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:500])
 
 
+def listed(document: Mapping[str, Any]) -> tuple[tuple[DeviceEntry, ...], Listing]:
+    """Devices and records of a document that holds them in the shape of the calls' answers, on one page."""
+    devices = [_device(fields) for fields in _list(document, "devices")]
+    records = [_record(fields) for fields in _list(document, "records")]
+    whole = tuple(record for record in records if record is not None)
+    return tuple(device for device in devices if device is not None), Listing(whole, records.count(None))
+
+
 def _list(answer: Mapping[str, Any], name: str) -> list[Any]:
     entries = answer.get(name)
     if not isinstance(entries, list):
@@ -213,8 +269,29 @@ def _device(fields: object) -> DeviceEntry | None:
             None if approval is None else from_b64url(approval),
             plain(str(fields["state"])),
             None if seen is None else plain(str(seen)),
+            depth if type(depth := fields.get("outbox_depth")) is int else None,
+            None if (label := fields.get("label")) is None else from_b64url(label),
         )
     except (KeyError, TypeError, ValueError, AttributeError, FrameError):
+        return None
+
+
+def _cards_path(device_id: bytes) -> str:
+    return f"/v1/devices/{device_id.hex()}/cards"
+
+
+def _card(fields: object) -> CardEntry | None:
+    if not isinstance(fields, dict):
+        return None
+    try:
+        fetched = fields["fetched_at"]
+        return CardEntry(
+            bytes.fromhex(fields["card"]),
+            int(fields["version"]),
+            plain(str(fields["created_at"])),
+            None if fetched is None else plain(str(fetched)),
+        )
+    except (KeyError, TypeError, ValueError):
         return None
 
 

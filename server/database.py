@@ -128,8 +128,8 @@ def migrate(database: Database) -> None:
         command.upgrade(alembic_config(connection), "head")
 
 
-def alembic_config(connection: Connection) -> Config:
-    """Alembic on an open connection; its scripts are found inside the installed package."""
+def alembic_config(connection: Connection | None) -> Config:
+    """Alembic on an open connection, if any; its scripts are found inside the installed package."""
     config = Config()
     config.set_main_option("script_location", "server:migrations")
     config.set_main_option("path_separator", "os")
@@ -175,6 +175,8 @@ def _make_durable(engine: Engine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # What is deleted is overwritten with zeros: a shredded key must not be found in a free page.
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     def begin(connection: Connection) -> None:

@@ -8,7 +8,7 @@ import re
 import secrets
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -16,7 +16,9 @@ from starlette.responses import JSONResponse
 from server.answers import iso
 from server.auth import Call, Context, receive, require_device, sender_of
 from server.errors import RefusedError
-from server.intake import check_frame, resting
+from server.intake import RESTING, check_frame
+from server.keys_store import endorsement_of
+from server.limits import throttle
 from server.nonces import make_nonce
 from server.rows import DeviceRow, Receipt
 from voice.wire.encoding import KEY_BYTES, agreement_key, b64url, from_b64url, key_id, signing_key
@@ -25,8 +27,10 @@ from voice.wire.errors import FrameError
 
 router = APIRouter(prefix="/v1")
 
+MOST_OUTBOX = 1_000_000
 
-@router.get("/nonce")
+
+@router.get("/nonce", dependencies=[Depends(throttle)])
 async def give_nonce(request: Request) -> JSONResponse:
     """A server nonce, for a device that knows that its clock is wrong."""
     context: Context = request.app.state.context
@@ -35,7 +39,7 @@ async def give_nonce(request: Request) -> JSONResponse:
     return JSONResponse({"nonce": nonce, "server_time": iso(now)})
 
 
-@router.post("/pairings/{pairing}")
+@router.post("/pairings/{pairing}", dependencies=[Depends(throttle)])
 async def pair(pairing: str, request: Request) -> JSONResponse:
     """Use a pairing link. The same device may ask again: a lost answer must not use the link up."""
     call = await receive(request)
@@ -46,7 +50,7 @@ async def pair(pairing: str, request: Request) -> JSONResponse:
 async def state(request: Request) -> JSONResponse:
     """The device's state and its clinician's statement."""
     call = await receive(request)
-    return await run_in_threadpool(_state, call)
+    return await run_in_threadpool(_state, call, request.url.query)
 
 
 @router.put("/records/{record}")
@@ -80,6 +84,7 @@ def _pair(call: Call, pairing: str) -> JSONResponse:
     if invitation is None:
         raise RefusedError(404, "pairing", "There is no such pairing link.", "Copy the link again, whole.")
     if not hmac.compare_digest(hashlib.sha256(claim).digest(), invitation.claim_hash):
+        call.store.count_wrong_claim(invitation.pairing_id)
         raise RefusedError(
             403, "claim", "The secret part of the pairing link is wrong.", "Copy the link again."
         )
@@ -101,18 +106,40 @@ def _pair(call: Call, pairing: str) -> JSONResponse:
     return JSONResponse(answer, 201 if paired else 200)
 
 
-def _state(call: Call) -> JSONResponse:
+def allowed_device(call: Call) -> DeviceRow:
+    """The device that signed this call, unless it was revoked. Raises RefusedError: 401, 403 `revoked`."""
     device = require_device(call)
-    call.store.see_device(device, now=call.now)
+    if device.state == "revoked":
+        raise RefusedError(
+            403,
+            "revoked",
+            RESTING["revoked"],
+            "Nothing is lost on the device. Ask the clinician.",
+            extra={"state": "revoked"},
+        )
+    return device
+
+
+def _state(call: Call, query: str) -> JSONResponse:
+    device = allowed_device(call)
+    call.store.see_device(device, now=call.now, outbox_depth=_outbox_depth(query))
     theirs = _from_clinician(call, device.clinician_id)
     return JSONResponse({"device": device.device_id.hex(), "state": device.state, **theirs})
 
 
+def _outbox_depth(query: str) -> int | None:
+    """How many records the device says it holds, if it says so: `outbox=3` and nothing else."""
+    if not query:
+        return None
+    said = re.fullmatch("outbox=(0|[1-9][0-9]{0,6})", query, re.ASCII)
+    if said is None or int(said[1]) > MOST_OUTBOX:
+        raise RefusedError(400, "query", f"A device says `outbox`, once: a number from 0 to {MOST_OUTBOX}.")
+    return int(said[1])
+
+
 def _deliver(call: Call, record: str) -> JSONResponse:
     record_id = id_in_path(record)
-    device = require_device(call)
-    if device.state == "revoked":
-        raise resting(device.state)
+    device = allowed_device(call)
     frame = check_frame(call.body, record_id, sender_of(device))
     receipt = call.store.take_record(frame, call.body, digest(call.body), now=call.now)
     return JSONResponse(_receipt(receipt), 201 if receipt.created else 200)
@@ -129,4 +156,9 @@ def _receipt(receipt: Receipt) -> dict[str, str]:
 def _from_clinician(call: Call, clinician_id: bytes) -> dict[str, Any]:
     clinician = call.store.clinician(clinician_id)
     assert clinician is not None  # noqa: S101 (a foreign key holds this)
-    return {"statement": b64url(clinician.statement), "server_time": iso(call.now)}
+    endorsement = endorsement_of(call.store.database, clinician_id)
+    return {
+        "statement": b64url(clinician.statement),
+        "endorsement": None if endorsement is None else b64url(endorsement),
+        "server_time": iso(call.now),
+    }

@@ -35,7 +35,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Stored:
-    """What is known of a record that is already here."""
+    """What is known of a record that is already here, or was and has been deleted."""
 
     record_id: bytes
     sequence: int
@@ -64,7 +64,7 @@ def check_frame(data: bytes, record_id: bytes, sender: Sender) -> Frame:
 def decide(frame: Frame, sha256: bytes, state: str, stored: list[Stored]) -> Decision:
     """What to do, given the device's records with this id or this sequence number.
 
-    A record that is already here is acknowledged to a paused or discharged device too: it was taken in time,
+    A record that is or was here is acknowledged to a paused or discharged device too: it was taken in time,
     and only its receipt was lost. A revoked device gets nothing. Raises RefusedError: 403, 409.
     """
     same = next((row for row in stored if row.record_id == frame.record_id), None)
@@ -78,14 +78,14 @@ def decide(frame: Frame, sha256: bytes, state: str, stored: list[Stored]) -> Dec
         raise RefusedError(
             409,
             "conflict",
-            "Another record with this id is already here.",
+            "Another record with this id is, or was, already here.",
             "The first one stands. A record is sealed once and sent again byte for byte.",
         )
     if any(row.sequence == frame.sequence for row in stored):
         raise RefusedError(
             409,
             "sequence",
-            "Another record of this device has this sequence number.",
+            "Another record of this device has, or had, this sequence number.",
             "The device's storage may have been restored from a copy. Pair it anew.",
         )
     return Decision.CREATE

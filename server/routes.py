@@ -6,9 +6,28 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from server import clinician_api, device_api
+from server import (
+    account_api,
+    audit_api,
+    cards_api,
+    clinician_api,
+    device_api,
+    keys_api,
+    practice_api,
+    records_api,
+    sign_in_api,
+    watching,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     device_api.router,
     clinician_api.router,
+    keys_api.router,
+    cards_api.router,
+    records_api.router,
+    audit_api.router,
+    sign_in_api.router,
+    account_api.router,
+    practice_api.router,
+    watching.router,
 )

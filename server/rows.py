@@ -28,7 +28,10 @@ class InvitationRow:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """A device as stored; keys and proof are raw. `invitation` is the one that it was paired by."""
+    """A device as stored; keys and proof are raw. `invitation` is the one that it was paired by.
+
+    `outbox_depth`: how many sealed records it last said it holds; `label`: the client's name, sealed.
+    """
 
     device_id: bytes
     clinician_id: bytes
@@ -41,6 +44,8 @@ class DeviceRow:
     state: str
     created_at: int
     last_seen_at: int | None
+    outbox_depth: int | None = None
+    label: bytes | None = None
 
 
 @dataclass(frozen=True)

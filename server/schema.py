@@ -106,6 +106,8 @@ class Invitation(Base):
     claim_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     expires_at: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
+    wrong_claims: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Claims with another secret: after a few of them the link is void."""
 
 
 class Device(Base):

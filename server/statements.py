@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from sqlalchemy import Table, bindparam, or_, select
+from sqlalchemy import Select, Table, bindparam, or_, select, union_all
 
-from server.schema import Clinician, Device, Invitation, Record
+from server.schema import Clinician, Device, Invitation, Record, Tombstone
 
 _devices: Final[Any] = cast(Table, Device.__table__).c
 _invitations: Final[Any] = cast(Table, Invitation.__table__).c
 _records: Final[Any] = cast(Table, Record.__table__).c
+_tombstones: Final[Any] = cast(Table, Tombstone.__table__).c
 _clinicians: Final = cast(Table, Clinician.__table__)
 
 DEVICES: Final = select(
@@ -25,6 +26,8 @@ DEVICES: Final = select(
     _devices.state,
     _devices.created_at,
     _devices.last_seen_at,
+    _devices.outbox_depth,
+    _devices.label,
 ).where(_invitations.pairing_id == _devices.pairing_id)
 """In the order of `rows.DeviceRow`."""
 
@@ -37,13 +40,16 @@ SENDER: Final = (
 )
 """The device's state, held until the transaction ends."""
 
-SAME_RECORDS: Final = select(
-    _records.record_id, _records.sequence, _records.sha256, _records.received_at
-).where(
-    _records.device_id == bindparam("device_id"),
-    or_(_records.record_id == bindparam("record_id"), _records.sequence == bindparam("sequence")),
-)
-"""A device's records with this id or this sequence number: two at most."""
+
+def _same(columns: Any) -> Select[Any]:
+    return select(columns.record_id, columns.sequence, columns.sha256, columns.received_at).where(
+        columns.device_id == bindparam("device_id"),
+        or_(columns.record_id == bindparam("record_id"), columns.sequence == bindparam("sequence")),
+    )
+
+
+SAME_RECORDS: Final = union_all(_same(_records), _same(_tombstones))
+"""A device's records with this id or this sequence number, here or deleted: two at most."""
 
 NEXT_CURSOR: Final = (
     _clinicians.update()

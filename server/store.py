@@ -8,11 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from server import audit
+from server import audit, claims
 from server.audit import Act
 from server.database import Database, open_database
 from server.errors import RefusedError, ServerError
 from server.intake import Decision, Stored, decide
+from server.notices import mark_waiting
+from server.records_store import Span, page
 from server.rows import ClinicianRow, DeviceRow, InvitationRow, Receipt, RecordRow
 from server.schema import (
     STATES,
@@ -21,11 +23,11 @@ from server.schema import (
     Invitation,
     Practice,
     ReadingKey,
-    Record,
     ServerKey,
     UsedNonce,
 )
 from server.statements import DEVICE, DEVICES, KEEP_RECORD, NEXT_CURSOR, SAME_RECORDS, SEEN, SENDER
+from server.together import Together
 from voice.wire.envelope import Frame
 from voice.wire.errors import FrameError, SealError
 from voice.wire.keys import Statement, parse_statement
@@ -41,6 +43,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._together = Together(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -178,51 +181,16 @@ class Store:
     def pair_device(self, device: DeviceRow, *, expired: bool) -> bool:
         """Pair a device by its invitation; False when it repeats its own claim, even after the expiry.
 
-        Raises RefusedError: 409 when the link or the device is taken, 410 when the link has expired.
+        Raises RefusedError: 403 when this device was revoked, 409 when the link or the device is taken, 410
+        when the link has expired or is void.
         """
         with self.database.write() as connection:
-            # Of several devices with one link the first one holds the invitation until it is paired.
-            held = select(Invitation.pairing_id).where(Invitation.pairing_id == device.pairing_id)
-            connection.execute(held.with_for_update()).one()
-            holder = _device(connection, Device.pairing_id == device.pairing_id)
-            if holder is not None:
-                same = (holder.signing, holder.encryption, holder.proof)
-                if same == (device.signing, device.encryption, device.proof):
-                    return False
-                raise RefusedError(
-                    409, "used", "This pairing link was already used.", "Ask the clinician for a new one."
-                )
-            if expired:
-                raise RefusedError(
-                    410, "expired", "This pairing link has expired.", "Ask the clinician for a new one."
-                )
-            if _device(connection, Device.id == device.device_id) is not None:
-                raise RefusedError(
-                    409, "known_device", "A device with these keys is already paired.", "Pair with new keys."
-                )
-            connection.execute(
-                insert(Device).values(
-                    id=device.device_id,
-                    clinician_id=device.clinician_id,
-                    pairing_id=device.pairing_id,
-                    signing=device.signing,
-                    encryption=device.encryption,
-                    proof=device.proof,
-                    approval=None,
-                    state="active",
-                    created_at=device.created_at,
-                    last_seen_at=device.created_at,
-                )
-            )
-            audit.write(
-                connection,
-                Act.DEVICE_PAIRED,
-                now=device.created_at,
-                actor=f"device:{device.device_id.hex()}",
-                subject=f"pairing:{device.pairing_id.hex()}",
-                practice_id=_practice_of(connection, device.clinician_id),
-            )
-        return True
+            return claims.pair(connection, device, expired=expired)
+
+    def count_wrong_claim(self, pairing_id: bytes) -> None:
+        """Count a claim with another secret. Raises RefusedError 410: the link had enough of them."""
+        with self.database.write() as connection:
+            claims.count_wrong_claim(connection, pairing_id)
 
     def device(self, device_id: bytes) -> DeviceRow | None:
         """One device."""
@@ -236,11 +204,14 @@ class Store:
         with self.database.read() as connection:
             return [DeviceRow(*row) for row in connection.execute(wanted)]
 
-    def see_device(self, device: DeviceRow, *, now: int) -> None:
-        """Note that a device called."""
-        if device.last_seen_at is None or now - device.last_seen_at >= SEEN_EVERY_S:
-            with self.database.write() as connection:
-                _seen(connection, device.device_id, now)
+    def see_device(self, device: DeviceRow, *, now: int, outbox_depth: int | None = None) -> None:
+        """Note that a device called, and how many records it said it holds."""
+        fresh = device.last_seen_at is not None and now - device.last_seen_at < SEEN_EVERY_S
+        if fresh and outbox_depth in (None, device.outbox_depth):
+            return
+        values = {"last_seen_at": now} | ({} if outbox_depth is None else {"outbox_depth": outbox_depth})
+        with self.database.write() as connection:
+            connection.execute(update(Device).where(Device.id == device.device_id).values(values))
 
     def approve_device(
         self, clinician_id: bytes, device_id: bytes, approval: bytes, *, now: int
@@ -262,11 +233,12 @@ class Store:
     def take_record(self, frame: Frame, data: bytes, sha256: bytes, *, now: int) -> Receipt:
         """Keep a checked record, once. The receipt is given when the commit is on disk.
 
-        The state is read again in the same transaction, so that a revocation takes effect at once.
-        Raises RefusedError: 403, 409.
+        The state is read again in the same transaction, so that a revocation takes effect at once. One that
+        was deleted meanwhile gets its original receipt from its tombstone. Raises RefusedError: 403, 409.
         """
         key = {"device_id": frame.device_id, "record_id": frame.record_id, "sequence": frame.sequence}
-        with self.database.write() as connection:
+
+        def take(connection: Connection) -> Receipt:
             device = connection.execute(SENDER, key).one()
             rows = connection.execute(SAME_RECORDS, key).all()
             stored = [Stored(row.record_id, row.sequence, row.sha256) for row in rows]
@@ -276,20 +248,21 @@ class Store:
             cursor = connection.execute(NEXT_CURSOR, {"clinician": device.clinician_id}).scalar_one()
             values = {"clinician_id": device.clinician_id, "cursor": cursor, "sha256": sha256, "frame": data}
             connection.execute(KEEP_RECORD, {**key, **values, "received_at": now})
+            mark_waiting(connection, device.clinician_id, now)
             if device.last_seen_at is None or now - device.last_seen_at >= SEEN_EVERY_S:
                 _seen(connection, frame.device_id, now)
-        return Receipt(frame.record_id, sha256, now, created=True)
+            return Receipt(frame.record_id, sha256, now, created=True)
+
+        return self._together.run(take)
 
     def records(self, clinician_id: bytes, *, after: int, limit: int) -> list[RecordRow]:
-        """A clinician's records after a cursor, in the order of their arrival."""
-        wanted = (
-            select(Record.cursor, Record.device_id, Record.received_at, Record.frame)
-            .where(Record.clinician_id == clinician_id, Record.cursor > after)
-            .order_by(Record.cursor)
-            .limit(limit)
-        )
+        """A clinician's records after a cursor, in the order of their arrival.
+
+        For the server's own tools: what a person fetches goes through records_store.fetch, which accounts
+        for it.
+        """
         with self.database.read() as connection:
-            return [RecordRow(*row) for row in connection.execute(wanted)]
+            return page(connection, clinician_id, Span(after=after, limit=limit))
 
     def _change_device(
         self, clinician_id: bytes, device_id: bytes, act: tuple[Act, str], now: int, **values: Any

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from server.clinician_client import ClinicianClient
+from server.commands.cards import cards, named_device, send
 from server.commands.unlocking import (
     approve_proved,
     client_options,
@@ -22,7 +23,9 @@ from server.commands.unlocking import (
 )
 from server.errors import ServerError
 from server.keyfile import default_key_file, make_key_file, read_statement
-from server.reader import Device, Trust, approval_for
+from server.reader import Trust, approval_for
+from server.reader_notes import label_for, label_of
+from server.reader_view import safe
 from server.settings import database_url, default_database
 from server.store import Store
 from voice.wire.keys import fingerprint
@@ -39,6 +42,7 @@ def command() -> None:
         onebreath clinician add --name "Dr Okafor"
         onebreath clinician link --server https://clinic.example
         onebreath clinician devices
+        onebreath clinician send 3f2a --name "the foreman" --tell "jaw set"
         onebreath clinician pause 3f2a
     """
 
@@ -141,13 +145,18 @@ def devices(server: str, key_file: Path | None, passphrase_file: Path | None, re
         click.echo("No devices. Make a pairing link: onebreath clinician link")
         return
     table = Table(show_edge=False, pad_edge=False)
-    for title in ("Device", "State", "Trusted", "Last seen (UTC)"):
-        table.add_column(title, no_wrap=True)
+    for title in ("Device", "Client", "State", "Trusted", "Last seen (UTC)"):
+        table.add_column(title, no_wrap=title != "Client")
     for device in found:
         trusted = "no: neither approved nor proved" if device.trust is None else "yes"
         entry = device.entry
-        table.add_row(*map(Text, (device.name, entry.state, trusted, entry.last_seen_at or "never")))
+        client_name = safe(label_of(device, clinician) or "")
+        cells = (device.name, client_name, entry.state, trusted, entry.last_seen_at or "never")
+        table.add_row(*map(Text, cells))
     Console().print(table)
+    for device in found:
+        if device.entry.outbox_depth:
+            click.echo(f"Device {device.name} still holds records to deliver: {device.entry.outbox_depth}.")
 
 
 @command.command()
@@ -170,7 +179,7 @@ def approve(
     """
     clinician = unlocked(key_file, passphrase_file, recovery)
     with ClinicianClient(server, clinician) as client:
-        one = _named(device, judged(client, clinician))
+        one = named_device(device, judged(client, clinician))
         if one.trust is None and not without_proof:
             raise ServerError(
                 f"Device {one.name} cannot prove that it was paired by your link.",
@@ -182,6 +191,33 @@ def approve(
     click.echo(f"Device {one.name} is approved.")
 
 
+@command.command()
+@click.argument("device")
+@click.argument("name")
+@client_options
+def label(
+    device: str,
+    name: str,
+    server: str,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    recovery: bool,
+) -> None:
+    """Name DEVICE's client for yourself: sealed, so that the server cannot read it.
+
+    \b
+        onebreath clinician label 3f2a "A. L., Tuesdays"
+    """
+    clinician = unlocked(key_file, passphrase_file, recovery)
+    with ClinicianClient(server, clinician) as client:
+        one = named_device(device, judged(client, clinician))
+        try:
+            client.label(one.entry.device_id, label_for(one, clinician, name))
+        except ValueError as error:
+            raise ServerError(f"The name cannot be kept: {error}.", "Give another.") from error
+    click.echo(f"Device {one.name} is labelled.")
+
+
 def _state_command(verb: str, state: str, said: str) -> click.Command:
     @click.argument("device")
     @client_options
@@ -190,7 +226,7 @@ def _state_command(verb: str, state: str, said: str) -> click.Command:
     ) -> None:
         clinician = unlocked(key_file, passphrase_file, recovery)
         with ClinicianClient(server, clinician) as client:
-            one = _named(device, judged(client, clinician))
+            one = named_device(device, judged(client, clinician))
             client.set_state(one.entry.device_id, state)
         click.echo(f"Device {one.name} is {state}.")
 
@@ -205,12 +241,5 @@ for _verb, _said in {
 }.items():
     command.add_command(_state_command(_verb, STATES[_verb], _said))
 
-
-def _named(start: str, devices: list[Device]) -> Device:
-    wanted = start.lower().strip()
-    found = [device for device in devices if device.name.startswith(wanted)]
-    if len(found) == 1 and wanted:
-        return found[0]
-    if not found:
-        raise ServerError(f"There is no device {start}.", "See them with: onebreath clinician devices")
-    raise ServerError(f"{start} is the beginning of {len(found)} devices' ids.", "Give more of it.")
+command.add_command(send)
+command.add_command(cards)

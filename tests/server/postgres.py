@@ -35,7 +35,11 @@ class Cluster:
     port: int
 
     @classmethod
-    def start(cls, programs: Path) -> Cluster:
+    def start(cls, programs: Path, *, fsync: bool = False) -> Cluster:
+        """A test's database need not outlive a power cut; a commit is seen by others all the same.
+
+        `fsync`: as in earnest, for measuring.
+        """
         folder = Path(tempfile.mkdtemp(prefix="onebreath-pg-"))
         cluster = cls(folder, programs, _free_port())
         if os.geteuid() == 0:
@@ -44,9 +48,9 @@ class Cluster:
         cluster._as_owner(
             "initdb", "-D", str(folder / "data"), "-U", "onebreath", "-A", "trust", "-E", "UTF8"
         )
-        # A test's database need not outlive a power cut; a commit is seen by others all the same.
         options = (
-            f"-p {cluster.port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
+            f"-p {cluster.port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=300 "
+            f"-c fsync={'on' if fsync else 'off'}"
         )
         log = str(folder / "log")
         cluster._as_owner("pg_ctl", "-D", str(folder / "data"), "-w", "-l", log, "-o", options, "start")
@@ -68,6 +72,11 @@ class Cluster:
     def stop(self) -> None:
         self._as_owner("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        """As after a crash of the database: nobody's call is waited for, nothing is tidied up first."""
+        data, log = str(self.folder / "data"), str(self.folder / "log")
+        self._as_owner("pg_ctl", "-D", data, "-m", "immediate", "-w", "-l", log, "restart")
 
     def _make(self, template: str, name: str) -> str:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
