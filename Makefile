@@ -48,4 +48,4 @@ bench: setup ## Measure hearing and cost on recordings of people, with a plot (S
 	@$(BIN)/python bench/hearing.py $(SPEECH) --plot build/hearing
 
 clean: ## Remove the virtual environment and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,8 @@ python=${PYTHON:-python3}
 needed=(libportaudio2 espeak-ng flite)
 [ "$(uname -m)" = aarch64 ] && needed+=(libatomic1)
 wanted=("$@")
+# What is wanted besides is wanted for the tests, and some of them run the clinician's page in node.
+[ $# -eq 0 ] || command -v node >/dev/null || wanted+=(nodejs npm)
 
 installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 missing() { for package in "$@"; do installed "$package" || echo "$package"; done; }
@@ -54,4 +56,16 @@ if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$key" ]; then
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
   echo "$key" > "$stamp"
+fi
+
+if [ $# -gt 0 ] && command -v npm >/dev/null; then
+  stamp=node_modules/.onebreath
+  key=$(cat package.json package-lock.json | sha256sum)
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$key" ]; then
+    if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; then
+      echo "$key" > "$stamp"
+    else
+      echo "npm ci failed: the types of the page's code will not be checked" >&2
+    fi
+  fi
 fi

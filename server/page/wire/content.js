@@ -1,0 +1,130 @@
+// What a record says, as canonical JSON (FORMAT.md section 3).
+
+import { equal } from "./bytes.js";
+import { object, parse, spell, text } from "./canonical.js";
+import { ContentError } from "./errors.js";
+
+/** @typedef {import("./bytes.js").Bytes} Bytes */
+/** @typedef {import("./canonical.js").Json} Json */
+
+/**
+ * A moment in the client's own time. `text` is ISO 8601 as it was sealed; the numbers are what it says, in that zone.
+ * `ms` is Unix time in milliseconds; `micro` are the microseconds beyond it.
+ * @typedef {{ text: string, year: number, month: number, day: number, hour: number, minute: number, second: number,
+ *   offsetMinutes: number, ms: number, micro: number }} Moment
+ */
+
+/**
+ * One line. No words: it could not be made out. `doubt` is true where the recogniser was unsure.
+ * @typedef {{ words: { text: string, doubt: boolean }[], transcriber: string, rough: boolean }} Line
+ */
+
+/**
+ * `part` is the client's exact name for it. `line` is null when nothing was spoken: it is complete all the same.
+ * @typedef {{ part: string, at: Moment, line: Line | null }} Noticing
+ */
+
+const VERSION = 1;
+const KEYS = ["at", "line", "part", "v"];
+const LINE_KEYS = ["doubt", "rough", "transcriber", "words"];
+const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{6}))?([+-])(\d\d):(\d\d)$/;
+
+/**
+ * The noticing that `data` spells. Throws ContentError for anything but its one canonical spelling.
+ * @param {Bytes} data
+ * @returns {Noticing}
+ */
+export function decode(data) {
+  const fields = object(parse(data, "the content of a record"), KEYS);
+  const noticing = {
+    part: text(fields.part),
+    at: moment(text(fields.at)),
+    line: fields.line === null ? null : lineOf(fields.line),
+  };
+  if (!equal(encode(noticing), data)) throw new ContentError("not the canonical content of a record");
+  return noticing;
+}
+
+/**
+ * The one spelling of a noticing. Throws ContentError for text that is not Unicode.
+ * @param {Noticing} noticing
+ * @returns {Bytes}
+ */
+export function encode({ part, at, line }) {
+  return spell({ at: at.text, line: line === null ? null : lineFields(line), part, v: VERSION });
+}
+
+/**
+ * A moment as Python's `datetime.isoformat()` writes it, with a zone of whole minutes. Throws ContentError.
+ * @param {string} written
+ * @returns {Moment}
+ */
+export function moment(written) {
+  const found = ISO.exec(written);
+  if (found === null) throw new ContentError("not a time in its one spelling");
+  const [year, month, day, hour, minute, second, micro] = found.slice(1, 8).map((digits) => Number(digits ?? 0));
+  const [zoneHours, zoneMinutes] = found.slice(9).map(Number);
+  const offsetMinutes = (found[8] === "-" ? -1 : 1) * (60 * zoneHours + zoneMinutes);
+  const there = new Date(0);
+  there.setUTCFullYear(year, month - 1, day);
+  there.setUTCHours(hour, minute, second);
+  const real =
+    year > 0 &&
+    [there.getUTCFullYear(), there.getUTCMonth() + 1, there.getUTCDate()].join() === [year, month, day].join() &&
+    [there.getUTCHours(), there.getUTCMinutes(), there.getUTCSeconds()].join() === [hour, minute, second].join() &&
+    zoneHours < 24 &&
+    zoneMinutes < 60 &&
+    !(found[8] === "-" && offsetMinutes === 0) &&
+    found[7] !== "000000";
+  if (!real) throw new ContentError("not a time in its one spelling");
+  const ms = there.getTime() - 60_000 * offsetMinutes + Math.floor(micro / 1000);
+  return { text: written, year, month, day, hour, minute, second, offsetMinutes, ms, micro: micro % 1000 };
+}
+
+/**
+ * Below 0, 0, or above 0, as the first is before, at, or after the second.
+ * @param {Moment} first
+ * @param {Moment} second
+ */
+export function compare(first, second) {
+  return first.ms - second.ms || first.micro - second.micro;
+}
+
+/**
+ * The day of the week in the client's time, 0 for Sunday.
+ * @param {Moment} at
+ */
+export function weekday(at) {
+  return new Date(at.ms + 60_000 * at.offsetMinutes).getUTCDay();
+}
+
+/**
+ * @param {Json} json
+ * @returns {Line}
+ */
+function lineOf(json) {
+  const { words, doubt, rough, transcriber } = object(json, LINE_KEYS);
+  if (!Array.isArray(words) || !Array.isArray(doubt) || typeof rough !== "boolean") {
+    throw new ContentError("a line's words, doubt and rough are of the wrong kind");
+  }
+  for (const index of doubt) {
+    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= words.length) {
+      throw new ContentError("a doubt mark is outside the line");
+    }
+  }
+  const doubted = new Set(doubt);
+  return {
+    words: words.map((word, index) => ({ text: text(word), doubt: doubted.has(index) })),
+    transcriber: text(transcriber),
+    rough,
+  };
+}
+
+/**
+ * @param {Line} line
+ * @returns {{ [key: string]: Json }}
+ */
+function lineFields({ words, transcriber, rough }) {
+  const doubt = words.flatMap((word, index) => (word.doubt ? [index] : []));
+  return { doubt, rough, transcriber, words: words.map((word) => word.text) };
+}
