@@ -21,12 +21,13 @@ demo: setup ## Run the whole product once on synthesised speech (MIC=1: your own
 	@$(BIN)/onebreath demo $(if $(MIC),--mic) $(if $(KEEP),--keep)
 
 test: setup-tests ## Run every test: the fast ones first, then real recognisers, then the virtual room
-	@$(BIN)/pytest -q -m "not speech and not room"
-	@$(BIN)/pytest -q -m "speech and not room"
+	@$(BIN)/pytest -q -m "not speech and not room and not hard"
+	@$(BIN)/pytest -q -m "hard and not room"
+	@$(BIN)/pytest -q -m "speech and not room and not hard"
 	@$(BIN)/pytest -q -m "room"
 
 test-fast: setup ## Run the fast tests only
-	@$(BIN)/pytest -q -x -m "not speech and not room"
+	@$(BIN)/pytest -q -x -m "not speech and not room and not hard"
 
 check: setup ## Lint, format, types, architecture
 	@$(BIN)/ruff check .

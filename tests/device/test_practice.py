@@ -205,7 +205,7 @@ def test_S18_a_flood_at_eleven_needs_no_hands_no_reading_and_no_network(rig: Rig
 
 def test_S21_the_device_says_no_more_of_the_part_than_the_clients_own_recording() -> None:
     placeholders = set().union(*KEYS.values())
-    assert placeholders == {"clinician", "danger", "talk"}
+    assert placeholders == {"clinician", "danger", "holder", "talk"}
 
 
 def test_S22_nothing_suggests_that_anyone_is_listening_or_was_told(rig: Rig) -> None:
