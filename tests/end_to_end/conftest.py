@@ -8,6 +8,10 @@ import pytest
 
 from tests.end_to_end import room
 from tests.end_to_end.exchange import Exchange, exchange
+from tests.end_to_end.malice import World, opened
+from tests.server.conftest import cluster, fresh_url
+
+__all__ = ["cluster", "fresh_url"]
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,10 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
     """A device's life from pairing to a read queue, over."""
     with exchange(tmp_path_factory.mktemp("life")) as over:
         yield over
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An honest server, a hostile one before it, and people who use them."""
+    with opened(tmp_path_factory.mktemp("malice")) as made:
+        yield made
