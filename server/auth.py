@@ -192,9 +192,15 @@ def _clinician_in_session(call: Call, *, writes: bool) -> ClinicianRow:
     return clinician
 
 
-def _plain_origin(url: str) -> str:
-    """The origin of a URL as browsers write it: in lower case, without the scheme's own port."""
-    parts = urlsplit(url.lower())
+def _plain_origin(url: str) -> str | None:
+    """The origin of a URL as browsers write it: in lower case, without the scheme's own port.
+
+    None for what is no URL: a caller may write anything into `Host`.
+    """
+    try:
+        parts = urlsplit(url.lower())
+    except ValueError:
+        return None
     host = parts.netloc
     for scheme, port in (("https", ":443"), ("http", ":80")):
         if parts.scheme == scheme:

@@ -24,6 +24,9 @@ from voice.wire.pairing import is_loopback
 from voice.wire.requests import clinician_key_id, sign_headers
 
 PAGE: Final = 200
+MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""A page of the largest records is 22 MB."""
+
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 
 
@@ -66,7 +69,7 @@ class RecordEntry:
 
 @dataclass(frozen=True)
 class Listing:
-    """All pages. `broken` counts entries without the right shape; not `whole`: the pages ran in a circle."""
+    """All pages. `broken` counts entries without the right shape; not `whole`: the pages did not go on."""
 
     records: tuple[RecordEntry, ...]
     broken: int = 0
@@ -144,7 +147,7 @@ class ClinicianClient:
             if answer.get("more") is not True:
                 return Listing(tuple(records), broken)
             following = answer.get("next")
-            if type(following) is not int or following <= after:
+            if type(following) is not int or following <= after or not answer["records"]:
                 return Listing(tuple(records), broken, whole=False)
             after = following
 
@@ -198,14 +201,19 @@ class ClinicianClient:
                 nonce=nonce,
             )
             kind = {"Content-Type": content_type} if body else {}
-            response = self._client.request(method, url, content=body, headers={**headers, **kind})
-            answer = response.json()
+            with self._client.stream(method, url, content=body, headers={**headers, **kind}) as response:
+                data = bytearray()
+                for part in response.iter_bytes():
+                    data += part
+                    if len(data) > MOST_ANSWER_BYTES:
+                        raise self._stranger()
+            answer = json.loads(bytes(data))
         except httpx.HTTPError as error:
             raise ServerError(
                 f"The server at {self.server} did not answer ({error or type(error).__name__}).",
                 "Check that it runs (onebreath serve), the address, and the network.",
             ) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._stranger() from error
         if not isinstance(answer, dict):
             raise self._stranger()

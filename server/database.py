@@ -34,6 +34,7 @@ class Database:
             {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         )
         self._reader = engine.execution_options(**once)
+        self._writing = engine.execution_options(**{_WRITE: True})
         # SQLite's own wait for a second writer sleeps and polls; within one process a lock is fair and quick.
         self._writer: Any = threading.Lock() if engine.dialect.name == "sqlite" else _Free()
 
@@ -46,7 +47,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is on disk when the block ends, or has not happened."""
-        with self._writer, self.engine.execution_options(**{_WRITE: True}).begin() as connection:
+        with self._writer, self._writing.begin() as connection:
             yield connection
 
     @contextmanager
@@ -57,8 +58,7 @@ class Database:
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 yield connection
             return
-        options = self.engine.execution_options(**{_WRITE: True})
-        with self._writer, options.connect() as connection:
+        with self._writer, self._writing.connect() as connection:
             driver: Any = connection.connection.dbapi_connection
             driver.execute("PRAGMA foreign_keys=OFF")
             try:

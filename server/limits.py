@@ -101,7 +101,7 @@ class Throttle:
 
     def __init__(self, trusted: Sequence[str], buckets: Buckets | None = None) -> None:
         self._trusted = tuple(trusted)
-        self._buckets = buckets or Buckets()
+        self._buckets = Buckets() if buckets is None else buckets
         self._lock = threading.Lock()
 
     def check(self, peer: str | None, forwarded: str, now: int) -> None:

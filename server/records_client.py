@@ -116,7 +116,7 @@ class _Pages:
             if self.last.get("more") is not True:
                 return
             following = str(self.last.get("next"))
-            if following in seen or not following.isalnum() or not following.isascii():
+            if following in seen or not entries or not following.isalnum() or not following.isascii():
                 self.whole = False
                 return
             seen.add(following)

@@ -18,7 +18,9 @@ from voice.adapters.resources import checkout
 from voice.errors import OnebreathError
 
 AT_HOME = ["listen", "replay", "enrol", "check", "models", "pair", "demo"]
-AT_THE_PRACTICE = ["serve", "backup", "practice", "account", "clinician", "read", "records", "audit", "keys"]
+AT_THE_PRACTICE = [
+    "serve", "backup", "practice", "account", "clinician", "read", "records", "audit", "keys", "page",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

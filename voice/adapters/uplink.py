@@ -32,6 +32,9 @@ TIMEOUT: Final = httpx.Timeout(20.0, connect=10.0)
 
 MOST_ANSWER_BYTES: Final = 65_536
 
+WHOLE_ANSWER_WAITS: Final = 3
+"""A whole answer may take as long as so many waits for a part of it: one drip after another must end."""
+
 MOST_OUTBOX: Final = 1_000_000
 """The server takes no higher number."""
 
@@ -71,12 +74,13 @@ def http_client() -> httpx.Client:
 
 def exchange(client: httpx.Client, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
     """One request. Raises UnreachableError when no answer came, or one that no Onebreath server gives."""
+    ends = time.monotonic() + WHOLE_ANSWER_WAITS * (client.timeout.read or 20.0)
     try:
         with client.stream(method, url, headers=dict(headers), content=body) as response:
             data = bytearray()
             for part in response.iter_bytes():
                 data += part
-                if len(data) > MOST_ANSWER_BYTES:
+                if len(data) > MOST_ANSWER_BYTES or time.monotonic() > ends:
                     raise UnreachableError(_not_ours(response.status_code), before_any_byte=False)
     except _NOTHING_SENT as error:
         raise UnreachableError(
