@@ -145,13 +145,14 @@ def devices(server: str, key_file: Path | None, passphrase_file: Path | None, re
         click.echo("No devices. Make a pairing link: onebreath clinician link")
         return
     table = Table(show_edge=False, pad_edge=False)
-    for title in ("Device", "Client", "State", "Trusted", "Last seen (UTC)"):
-        table.add_column(title, no_wrap=title != "Client")
+    for title in ("Device", "State", "Trusted", "Last seen (UTC)"):
+        table.add_column(title, no_wrap=True)
     for device in found:
         trusted = "no: neither approved nor proved" if device.trust is None else "yes"
         entry = device.entry
-        client_name = safe(label_of(device, clinician) or "")
-        cells = (device.name, client_name, entry.state, trusted, entry.last_seen_at or "never")
+        client_name = label_of(device, clinician)
+        known_as = device.name if client_name is None else f"{device.name}\n{safe(client_name)}"
+        cells = (known_as, entry.state, trusted, entry.last_seen_at or "never")
         table.add_row(*map(Text, cells))
     Console().print(table)
     for device in found:

@@ -32,7 +32,10 @@ def opened(database: str | None, *, made: bool = False) -> Iterator[Store]:
     url = database_url(database or str(default_database()))
     path = make_url(url).database if url.startswith("sqlite") else None
     if path and not made and not Path(path).exists():
-        raise ServerError(f"There is no database at {path}.", "Give the server's own with --database.")
+        raise ServerError(
+            f"There is no database at {path}.",
+            'Give the server\'s own with --database, or begin: onebreath practice add --name "North Street"',
+        )
     store = Store.open(url)
     try:
         yield store

@@ -27,7 +27,9 @@ def run(group: object, database: Path, *arguments: str) -> Result:
 
 def test_from_an_empty_server_to_somebody_signed_in(tmp_path: Path) -> None:
     database = tmp_path / "onebreath.db"
-    assert "No practices" in run(practice.command, database, "list").output
+    nothing = run(practice.command, database, "list")
+    assert (nothing.exit_code, database.exists()) == (1, False)
+    assert "There is no database" in nothing.output
     none_yet = run(account.command, database, "invite", "--name", "boss", "--role", "administrator")
     assert none_yet.exit_code == 1
     assert "practice add" in none_yet.output
