@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PYTHON
 BIN := .venv/bin
-ROOM := pulseaudio pulseaudio-utils libasound2-plugins strace iproute2 postgresql
+ROOM := pulseaudio pulseaudio-utils libasound2-plugins strace iproute2 postgresql chromium
 
 .PHONY: help setup setup-tests demo test test-fast check format lock bench clean
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from server import housekeeping
+from server import housekeeping, page_files
 from server.accounts import AccountKeys
 from server.auth import Context
 from server.chores import Chore, Chores
@@ -75,6 +75,7 @@ def create_app(
     app.state.metrics, app.state.metrics_token = metrics, token
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(page_files.router)
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(SQLAlchemyError, _storage_error)

@@ -115,7 +115,8 @@ def require_clinician(call: Call, *, writes: bool = False) -> ClinicianRow:
 
     A signed call that `writes` is taken once by its nonce; one by a session must come from our own page.
     """
-    if "signature" not in call.headers and "signature-input" not in call.headers and "cookie" in call.headers:
+    signed = "signature" in call.headers or "signature-input" in call.headers
+    if not signed and ("cookie" in call.headers or REQUEST_HEADER in call.headers):
         return _clinician_in_session(call, writes=writes)
     parameters = _parameters(call, "clinician")
     clinician = call.store.clinician(bytes.fromhex(parameters.key_id.removeprefix("clinician:")))

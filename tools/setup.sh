@@ -65,7 +65,7 @@ if [ $# -gt 0 ] && command -v npm >/dev/null; then
     if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; then
       echo "$key" > "$stamp"
     else
-      echo "npm ci failed: the types of the page's code will not be checked" >&2
+      echo "npm ci failed: the page's types will not be checked, nor the page run in a browser" >&2
     fi
   fi
 fi

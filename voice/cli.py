@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "records": "server.commands.records",
     "audit": "server.commands.audit",
     "keys": "server.commands.keys",
+    "page": "server.commands.page",
 }
 """Each command's module; it holds a click command named `command`. Imported only when it is needed."""
 
