@@ -1,9 +1,11 @@
 // What the queue shows, before there is a page to show it on: choice, groups, counts, words, and text for a note.
 
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { byClient, byDay, chosen, isDiscussed, ofDevice } from "../../server/page/queue/model.js";
+import { recall, remember, stillNew } from "../../server/page/queue/remembered.js";
 import * as words from "../../server/page/queue/sentences.js";
 import { asText, severalZones, titleOf } from "../../server/page/queue/text.js";
 import { moment } from "../../server/page/wire/content.js";
@@ -48,7 +50,7 @@ function discussed(...records) {
   return new Map(marks);
 }
 
-test("shown unasked: what was not read, and the newest 50; every noticing counts alike", () => {
+test("S06 shown unasked: what was not read, and the newest 50; every noticing counts alike", () => {
   const records = Array.from({ length: 80 }, (_, at) =>
     record(ANA, 80 - at, "2026-03-02T23:05:00+01:00", at % 2 ? "he yelled" : null, { isNew: at === 70 }),
   );
@@ -84,7 +86,7 @@ test("clients: newest first, then those with something to flag; two of one name 
   assert.deepEqual(ofDevice(records, BO, records[0].at.ms).length, 1);
 });
 
-test("days are the client's own; noticings without a line are counted, and no other ones are put together", () => {
+test("S06 days are the client's own; noticings without a line are counted, and no other ones are put together", () => {
   const records = [
     record(ANA, 1, "2026-03-02T00:10:00+13:00"),
     record(ANA, 2, "2026-03-02T23:50:00+13:00"),
@@ -113,7 +115,8 @@ test("the words are those of the command-line reader", () => {
   assert.equal(words.lineText(line), "he (?) yelled again (?)");
   assert.equal(words.lineText(line && { ...line, rough: true }), "he (?) yelled again (?)  [rough]");
   assert.equal(words.lineText(null), "no line");
-  assert.equal(words.lineText({ words: [], transcriber: "v", rough: true }), "a line was spoken; it could not be made out");
+  const unheard = { words: [], transcriber: "v", rough: true };
+  assert.equal(words.lineText(unheard), "a line was spoken; it could not be made out");
   const at = moment("2026-03-03T09:05:00-03:30");
   assert.deepEqual([words.date(at), words.clock(at), words.zone(at)], ["Tuesday 3 March 2026", "09:05", "UTC-03:30"]);
   assert.equal(words.zone(moment("2026-03-03T09:05:00+00:00")), "UTC+00:00");
@@ -188,5 +191,45 @@ test("hostile words cannot act, break a line, or turn the words around them", ()
     const lines = asText({ ...clients[0], flags }, null).split("\n");
     assert.equal(lines.length, 8, "one line a record, whatever it says");
     for (const shown of lines) assert.doesNotMatch(shown, obeyed);
+  }
+});
+
+test("what is remembered is each clinician's own; a browser without room says so", () => {
+  /** @type {Map<string, string>} */
+  const kept = new Map();
+  const storage = {
+    getItem: (/** @type {string} */ key) => kept.get(key) ?? null,
+    setItem: (/** @type {string} */ key, /** @type {string} */ text) => void kept.set(key, text),
+  };
+  assert.equal(recall(storage, ANA), null);
+  assert.ok(remember(storage, ANA, "of Ana's clinician"));
+  assert.deepEqual([recall(storage, ANA), recall(storage, BO)], ["of Ana's clinician", null]);
+  const full = {
+    ...storage,
+    setItem: () => {
+      throw new DOMException("no room", "QuotaExceededError");
+    },
+  };
+  assert.ok(!remember(full, ANA, "x"));
+
+  const fresh = new Set();
+  const first = record(ANA, 1, "2026-03-02T21:10:00+01:00", null, { isNew: true });
+  const second = record(ANA, 2, "2026-03-02T21:11:00+01:00");
+  assert.deepEqual(stillNew([first, second], fresh).map(({ isNew }) => isNew), [true, false]);
+  const later = stillNew([{ ...first, isNew: false }, second], fresh);
+  assert.deepEqual(later.map(({ isNew }) => isNew), [true, false], "new until the keys are locked");
+});
+
+test("what is below the views only computes: no document, network, storage, clock or chance", () => {
+  const outside =
+    /\b(document|window|navigator|console|caches|fetch|localStorage|sessionStorage|setTimeout|Date\.now|Math\.random)\b/;
+  const folder = new URL("../../server/page/queue/", import.meta.url);
+  const files = readdirSync(folder);
+  assert.ok(files.length >= 8);
+  for (const file of files) {
+    const source = readFileSync(new URL(file, folder), "utf8");
+    const code = source.replace(/\/\*[^]*?\*\/|\/\/[^\n]*|"[^"\n]*"/g, "");
+    assert.doesNotMatch(code, outside, file);
+    for (const [, from] of source.matchAll(/from "([^"]+)"/g)) assert.match(from, /^\.(\.\/wire)?\/\w+\.js$/);
   }
 });

@@ -60,7 +60,8 @@ test("opened at the other end of a port, newest first; names, marks and notes of
   const queue = await open(overPort(t), server, { told: { begun: (some) => told.push(some) } });
   assert.deepEqual(queue.flags, []);
   assert.deepEqual(queue.named, [{ device: one.hex, name: "Ana" }, { device: two.hex, name: null }]);
-  assert.deepEqual(lines(queue), [two, one, one, one, one].map(({ hex }, at) => `${hex.slice(0, 4)} ${[1, 4, 3, 2, 1][at]}`));
+  const theirs = [4, 3, 2, 1].map((sequence) => `${one.hex.slice(0, 4)} ${sequence}`);
+  assert.deepEqual(lines(queue), [`${two.hex.slice(0, 4)} 1`, ...theirs]);
   assert.ok(queue.records.every(({ isNew }) => isNew));
   assert.deepEqual(told.map(({ whole, marks, records }) => [whole, marks?.size ?? null, records.length]), [
     [false, null, 5],
@@ -68,9 +69,10 @@ test("opened at the other end of a port, newest first; names, marks and notes of
   ]);
   assert.doesNotMatch(queue.remembered, /foreman|yelled|Ana/, "ids, numbers and hashes alone");
 
-  assert.equal(await mark({ api: server.api, now: 9_000, clinician }, queue, queue.records.slice(0, 2), "discussed"), 2);
-  assert.equal(await mark({ api: server.api, now: 9_000, clinician }, queue, queue.records.slice(0, 3), "discussed"), 1);
-  assert.equal(await mark({ api: server.api, now: 9_900, clinician }, queue, queue.records.slice(0, 1), "none"), 1);
+  const how = { api: server.api, now: 9_000, clinician };
+  assert.equal(await mark(how, queue, queue.records.slice(0, 2), "discussed"), 2);
+  assert.equal(await mark(how, queue, queue.records.slice(0, 3), "discussed"), 1);
+  assert.equal(await mark({ ...how, now: 9_900 }, queue, queue.records.slice(0, 1), "none"), 1);
   const again = await open(overPort(t), server, { remembered: queue.remembered });
   assert.deepEqual(again.records.map((record) => isDiscussed(record, again.marks)), [false, true, true, false, false]);
   assert.ok(again.records.every(({ isNew }) => !isNew));
@@ -88,13 +90,18 @@ test("more than a page: each record once, progress with the whole number, marks 
   const told = [];
   const queue = await open(makeOpener(), server, {
     told: {
-      begun: ({ records: some, marks }) => told.push(`${some.length} ${marks === null ? "without marks" : "with marks"}`),
+      begun: ({ records: some, marks }) => told.push(`${some.length} ${marks === null ? "without" : "with"} marks`),
       progress: (done, of) => told.push(`${done} of ${of}`),
     },
   });
   assert.deepEqual(queue.flags, []);
   assert.equal(queue.records.length, 1060);
-  assert.deepEqual(told.toSorted(), ["1050 of 1060", "1060 of 1060", "50 of null", "50 with marks", "50 without marks", "550 of 1060"]);
+  assert.deepEqual(
+    told.toSorted(),
+    [
+      "1050 of 1060", "1060 of 1060", "50 of 1060", "50 of null", "50 with marks", "50 without marks", "550 of 1060",
+    ],
+  );
   const paged = server.asked.filter((call) => call.includes("/v1/records?"));
   assert.deepEqual(paged.map((call) => call.split("?")[1]), [
     "before=9223372036854775807&limit=50",
@@ -153,15 +160,20 @@ test("answers of another version, refusals and a view that was taken down end th
     ["/v1/marks", { marks: 3 }],
     ["/v1/tombstones", {}],
   ])) {
-    await assert.rejects(open(overPort(t), instead(part, answer)), { name: "FrameError", message: /not of this version/ });
+    const said = { name: "FrameError", message: /not of this version/ };
+    await assert.rejects(open(overPort(t), instead(part, answer)), said);
   }
   const refused = async () => {
     throw new RangeError("refused");
   };
   await assert.rejects(open(makeOpener(), { api: refused }), /refused/);
   const taken = new AbortController();
-  const told = { begun: () => taken.abort(new Error("taken down")) };
-  await assert.rejects(open(makeOpener(), server, { told, signal: taken.signal }), /taken down/);
+  let begun = 0;
+  const told = { begun: () => (begun++, taken.abort(new Error("taken down"))) };
+  const opener = makeOpener();
+  await assert.rejects(open(opener, server, { told, signal: taken.signal }), /taken down/);
+  await opener.marks([], []);
+  assert.equal(begun, 1, "nothing is told to a view that was taken down");
 });
 
 test("without a worker everything is opened here; one that stops later is told", async () => {

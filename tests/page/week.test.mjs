@@ -122,7 +122,7 @@ test("what is named holds two thirds, and no day is named beside a fuller one", 
   assert.ok(named > 500 && named < 4000);
 });
 
-test("the sentence names exactly what stands out, whatever the order, and never a number or a judgement", () => {
+test("S10 the sentence names exactly what stands out, whatever the order, and never a number or a judgement", () => {
   for (const moments of weeks()) {
     const text = sentence(moments);
     assert.equal(sentence(moments.toReversed()), text);
