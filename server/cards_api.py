@@ -61,9 +61,7 @@ def _send(call: Call, device: str, card: str) -> JSONResponse:
     device_id, card_id = id_in_path(device), id_in_path(card)
     clinician = require_clinician(call, writes=True)
     frame = _checked(call.body, clinician)
-    known = call.store.device(device_id)
-    if known is None or known.clinician_id != clinician.clinician_id:
-        raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+    known = call.store.device_of(clinician.clinician_id, device_id)
     if not _is_for(frame, known, card_id):
         raise RefusedError(400, "card", "The card is for another device or key, or has another id.")
     row, first = _cards(call).put(clinician, device_id, card_id, frame.version, call.body, now=call.now)

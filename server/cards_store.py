@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from server import audit
 from server.audit import Act
 from server.database import Database
-from server.errors import RefusedError
+from server.errors import RefusedError, no_device
 from server.rows import ClinicianRow, DeviceRow
 from server.schema import Card, Device
 
@@ -90,7 +90,7 @@ class CardStore:
         """A device's cards in the order of their versions. Raises RefusedError 404."""
         with self._database.read() as connection:
             if connection.execute(_theirs(clinician, device_id)).first() is None:
-                raise _no_device()
+                raise no_device()
             wanted = select(*_LISTED).where(Card.device_id == device_id).order_by(Card.version)
             return [CardRow(*row) for row in connection.execute(wanted)]
 
@@ -146,17 +146,13 @@ def _held(connection: Connection, clinician: ClinicianRow, device_id: bytes) -> 
     """The state of the clinician's device, held until the transaction ends: versions are given in turn."""
     state = connection.execute(_theirs(clinician, device_id).with_for_update()).scalar()
     if state is None:
-        raise _no_device()
+        raise no_device()
     return str(state)
 
 
 def _told(connection: Connection, act: Act, clinician: ClinicianRow, subject: str, now: int) -> None:
     actor = f"clinician:{clinician.clinician_id.hex()}"
     audit.write(connection, act, now=now, actor=actor, subject=subject, practice_id=clinician.practice_id)
-
-
-def _no_device() -> RefusedError:
-    return RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
 
 
 def _no_card() -> RefusedError:

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, insert, select, update
 from server import audit
 from server.audit import Act
 from server.errors import RefusedError
+from server.records_store import practice_of
 from server.rows import DeviceRow
-from server.schema import Clinician, Device, Invitation
+from server.schema import Device, Invitation
 
 MOST_WRONG: Final = 5
 """Wrong claims of one link; then it is void, with the right secret too."""
@@ -72,14 +73,13 @@ def pair(connection: Connection, device: DeviceRow, *, expired: bool) -> bool:
             last_seen_at=device.created_at,
         )
     )
-    practice = select(Clinician.practice_id).where(Clinician.id == device.clinician_id)
     audit.write(
         connection,
         Act.DEVICE_PAIRED,
         now=device.created_at,
         actor=f"device:{device.device_id.hex()}",
         subject=f"pairing:{device.pairing_id.hex()}",
-        practice_id=bytes(connection.execute(practice).scalar_one()),
+        practice_id=practice_of(connection, device.clinician_id),
     )
     return True
 

@@ -113,9 +113,7 @@ def _approve(call: Call, device: str) -> JSONResponse:
         approval = verify_approval(data, signing_key(clinician.identity))
     except (FrameError, SealError) as error:
         raise RefusedError(400, "approval", f"The approval does not hold: {error}.") from error
-    known = call.store.device(device_id)
-    if known is None or known.clinician_id != clinician.clinician_id:
-        raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+    known = call.store.device_of(clinician.clinician_id, device_id)
     if (approval.signing, approval.encryption) != (known.signing, known.encryption):
         raise RefusedError(400, "approval", "The approval is of other keys than this device's.")
     changed = call.store.approve_device(clinician.clinician_id, device_id, data, now=call.now)
@@ -136,9 +134,7 @@ def _label(call: Call, device: str) -> JSONResponse:
     device_id = id_in_path(device)
     clinician = require_clinician(call, writes=True)
     sealed = call.octets(call.fields("label"), "label")
-    known = call.store.device(device_id)
-    if known is None or known.clinician_id != clinician.clinician_id:
-        raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+    call.store.device_of(clinician.clinician_id, device_id)
     try:
         box = parse_box(sealed)
         verify_box(box, signing_key(clinician.identity))

@@ -9,9 +9,9 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Generic, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +28,8 @@ MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """A page of the largest records is 22 MB."""
 
 TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,47 @@ class CallRefusedError(ServerError):
         self.code = code
 
 
+class Pages(Generic[T]):
+    """Follows the pages of a list until there are no more, or until they do not go on.
+
+    `broken` counts entries without the right shape; not `whole`: the pages ran in a circle, or one was empty
+    and promised another. `last` is the newest answer.
+    """
+
+    def __init__(self, client: ClinicianClient, path: str, name: str, *, numbered: bool = False) -> None:
+        """`path` has a query; `numbered`: pages go on by whole numbers that grow, else by ids."""
+        self._client, self._path, self._name, self._numbered = client, path, name, numbered
+        self.broken, self.whole = 0, True
+        self.last: Mapping[str, Any] = {}
+
+    def each(self, shaped: Callable[[Any], T | None]) -> Iterator[T]:
+        """Every entry; `shaped` answers None for one without the right shape."""
+        seen, after = set[str](), "0" if self._numbered else ""
+        while True:
+            place = f"&after={after}" if after else ""
+            self.last = self._client.call("GET", self._path + place)
+            entries = entries_of(self.last, self._name)
+            for fields in entries:
+                made = shaped(fields)
+                if made is None:
+                    self.broken += 1
+                else:
+                    yield made
+            if self.last.get("more") is not True:
+                return
+            seen.add(after)
+            following = self.last.get("next")
+            if not entries or not self._goes_on(after, following) or str(following) in seen:
+                self.whole = False
+                return
+            after = str(following)
+
+    def _goes_on(self, after: str, following: object) -> bool:
+        if self._numbered:
+            return type(following) is int and following > int(after)
+        return isinstance(following, str) and following.isascii() and following.isalnum()
+
+
 class ClinicianClient:
     """Calls as one clinician. Every call raises ServerError with cause and remedy."""
 
@@ -120,7 +163,7 @@ class ClinicianClient:
     def devices(self) -> tuple[DeviceEntry, ...]:
         """The clinician's devices; entries without the right shape are left out."""
         entries = self._call("GET", "/v1/devices")
-        found = [_device(fields) for fields in _list(entries, "devices")]
+        found = [_device(fields) for fields in entries_of(entries, "devices")]
         return tuple(device for device in found if device is not None)
 
     def approve(self, device_id: bytes, approval: bytes) -> None:
@@ -134,22 +177,9 @@ class ClinicianClient:
     def records(self, *, page: int = PAGE, device: str | None = None) -> Listing:
         """Every page of records, of one device (its id in hex) or of all, in the server's order."""
         of = "" if device is None else f"&device={device}"
-        after, broken = 0, 0
-        records: list[RecordEntry] = []
-        while True:
-            answer = self._call("GET", f"/v1/records?after={after}&limit={page}{of}")
-            for fields in _list(answer, "records"):
-                record = _record(fields)
-                if record is None:
-                    broken += 1
-                else:
-                    records.append(record)
-            if answer.get("more") is not True:
-                return Listing(tuple(records), broken)
-            following = answer.get("next")
-            if type(following) is not int or following <= after or not answer["records"]:
-                return Listing(tuple(records), broken, whole=False)
-            after = following
+        pages = Pages[RecordEntry](self, f"/v1/records?limit={page}{of}", "records", numbered=True)
+        records = tuple(pages.each(_record))
+        return Listing(records, pages.broken, pages.whole)
 
     def call(self, method: str, path: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One call of FORMAT.md section 7; its answer. Raises CallRefusedError and other ServerErrors."""
@@ -157,7 +187,7 @@ class ClinicianClient:
 
     def cards(self, device_id: bytes) -> tuple[CardEntry, ...]:
         """What was sent to a device; entries without the right shape are left out."""
-        found = [_card(fields) for fields in _list(self._call("GET", _cards_path(device_id)), "cards")]
+        found = [_card(fields) for fields in entries_of(self._call("GET", _cards_path(device_id)), "cards")]
         return tuple(card for card in found if card is not None)
 
     def send_card(self, device_id: bytes, card_id: bytes, sealed: bytes) -> None:
@@ -247,13 +277,14 @@ def plain(text: str) -> str:
 
 def listed(document: Mapping[str, Any]) -> tuple[tuple[DeviceEntry, ...], Listing]:
     """Devices and records of a document that holds them in the shape of the calls' answers, on one page."""
-    devices = [_device(fields) for fields in _list(document, "devices")]
-    records = [_record(fields) for fields in _list(document, "records")]
+    devices = [_device(fields) for fields in entries_of(document, "devices")]
+    records = [_record(fields) for fields in entries_of(document, "records")]
     whole = tuple(record for record in records if record is not None)
     return tuple(device for device in devices if device is not None), Listing(whole, records.count(None))
 
 
-def _list(answer: Mapping[str, Any], name: str) -> list[Any]:
+def entries_of(answer: Mapping[str, Any], name: str) -> list[Any]:
+    """A list of an answer. Raises ServerError when there is none: the server is of another version."""
     entries = answer.get(name)
     if not isinstance(entries, list):
         raise ServerError(

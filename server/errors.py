@@ -41,3 +41,8 @@ class RefusedError(Exception):
     def body(self) -> dict[str, str]:
         """The answer, as JSON."""
         return {"error": self.code, "message": self.message, "remedy": self.remedy, **self.extra}
+
+
+def no_device() -> RefusedError:
+    """The refusal for a device that is not here, and for another clinician's alike."""
+    return RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")

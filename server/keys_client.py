@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from server.clinician_client import ClinicianClient, plain
-from server.errors import ServerError
+from server.clinician_client import ClinicianClient, Pages, entries_of, plain
 from voice.wire.encoding import b64url, from_b64url
 from voice.wire.errors import FrameError
 
@@ -54,7 +53,7 @@ class SharedEntry:
 
 @dataclass(frozen=True)
 class SharedListing:
-    """All pages. `broken` counts entries without the right shape; not `whole`: the pages ran in a circle."""
+    """All pages. `broken` counts entries without the right shape; not `whole`: the pages did not go on."""
 
     entries: tuple[SharedEntry, ...]
     broken: int = 0
@@ -70,8 +69,8 @@ class KeysClient:
     def keys(self) -> ServedKeys:
         """Epochs and slots; entries without the right shape are left out."""
         answer = self._client.call("GET", "/v1/keys")
-        epochs = [_epoch(fields) for fields in _list(answer, "epochs")]
-        slots = tuple(_kind(fields) for fields in _list(answer, "slots"))
+        epochs = [_epoch(fields) for fields in entries_of(answer, "epochs")]
+        slots = tuple(_kind(fields) for fields in entries_of(answer, "slots"))
         days = answer.get("rotation_days")
         known = days if type(days) is int and 1 <= days <= 366 else None
         return ServedKeys(tuple(epoch for epoch in epochs if epoch is not None), slots, known)
@@ -102,7 +101,8 @@ class KeysClient:
     def colleagues(self) -> tuple[ServedColleague, ...]:
         """The other clinicians of the practice; entries without the right shape are left out."""
         found = [
-            _colleague(fields) for fields in _list(self._client.call("GET", "/v1/colleagues"), "colleagues")
+            _colleague(fields)
+            for fields in entries_of(self._client.call("GET", "/v1/colleagues"), "colleagues")
         ]
         return tuple(one for one in found if one is not None)
 
@@ -121,32 +121,9 @@ class KeysClient:
 
     def shared(self, *, page: int = 100) -> SharedListing:
         """Every page of what colleagues shared."""
-        after, broken, seen = "", 0, set[str]()
-        entries: list[SharedEntry] = []
-        while True:
-            place = f"after={after}&" if after else ""
-            answer = self._client.call("GET", f"/v1/shares?{place}limit={page}")
-            for fields in _list(answer, "shares"):
-                entry = _shared(fields)
-                if entry is None:
-                    broken += 1
-                else:
-                    entries.append(entry)
-            if answer.get("more") is not True:
-                return SharedListing(tuple(entries), broken)
-            seen.add(after)
-            after = plain(str(answer.get("next")))
-            if after in seen or not after.isalnum():
-                return SharedListing(tuple(entries), broken, whole=False)
-
-
-def _list(answer: Mapping[str, Any], name: str) -> list[Any]:
-    entries = answer.get(name)
-    if not isinstance(entries, list):
-        raise ServerError(
-            "The server's answer is not of this version.", "Update Onebreath, or check --server."
-        )
-    return entries
+        pages = Pages[SharedEntry](self._client, f"/v1/shares?limit={page}", "shares")
+        entries = tuple(pages.each(_shared))
+        return SharedListing(entries, pages.broken, pages.whole)
 
 
 def _epoch(fields: Any) -> ServedEpoch | None:

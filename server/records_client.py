@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from server.clinician_client import ClinicianClient, plain
+from server.clinician_client import ClinicianClient, Pages, plain
 from server.errors import ServerError
 from server.reader_tombstones import Deleted, Stone
 from voice.wire.encoding import b64url, from_b64url
@@ -15,7 +15,8 @@ from voice.wire.errors import FrameError
 
 PAGE = 500
 
-T = TypeVar("T")
+_SHAPELESS = (KeyError, TypeError, ValueError, AttributeError, FrameError)
+"""What an entry without the right shape raises while it is read."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Gone:
 def tombstones(client: ClinicianClient, *, device: str | None = None, page: int = PAGE) -> Deleted:
     """Every tombstone, of one device or of all."""
     of = "" if device is None else f"&device={device}"
-    pages = _Pages(client, f"/v1/tombstones?limit={page}{of}", "tombstones")
+    pages = Pages[Stone](client, f"/v1/tombstones?limit={page}{of}", "tombstones", numbered=True)
     stones = tuple(pages.each(_stone))
     days = pages.last.get("retention_days")
     return Deleted(stones, days if type(days) is int and days > 0 else None, pages.broken, pages.whole)
@@ -56,7 +57,7 @@ def tombstones(client: ClinicianClient, *, device: str | None = None, page: int 
 
 def marks(client: ClinicianClient, *, page: int = PAGE) -> Marks:
     """Every mark."""
-    pages = _Pages(client, f"/v1/marks?limit={page}", "marks")
+    pages = Pages[MarkEntry](client, f"/v1/marks?limit={page}", "marks")
     return Marks(tuple(pages.each(_mark)), pages.broken, pages.whole)
 
 
@@ -91,59 +92,33 @@ def export(client: ClinicianClient, device_id: bytes, *, records: int) -> str:
     return plain(str(answer.get("exported_at")))
 
 
-class _Pages:
-    """Follows pages until there are no more, or until they do not go on."""
-
-    def __init__(self, client: ClinicianClient, path: str, name: str) -> None:
-        self._client, self._path, self._name = client, path, name
-        self.broken, self.whole = 0, True
-        self.last: Mapping[str, Any] = {}
-
-    def each(self, shaped: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
-        seen, after = set[str](), ""
-        while True:
-            self.last = self._client.call("GET", self._path + after)
-            entries = self.last.get(self._name)
-            if not isinstance(entries, list):
-                raise _not_ours()
-            for fields in entries:
-                try:
-                    made = shaped(fields)
-                except (KeyError, TypeError, ValueError, AttributeError, FrameError):
-                    self.broken += 1
-                else:
-                    yield made
-            if self.last.get("more") is not True:
-                return
-            following = str(self.last.get("next"))
-            if following in seen or not entries or not following.isalnum() or not following.isascii():
-                self.whole = False
-                return
-            seen.add(following)
-            after = f"&after={following}"
+def _stone(fields: Any) -> Stone | None:
+    try:
+        sequence = fields["sequence"]
+        if type(sequence) is not int or not 1 <= sequence < 2**63:
+            return None
+        return Stone(
+            _bytes(fields["device"], 16),
+            _bytes(fields["record"], 16),
+            sequence,
+            _bytes(fields["sha256"], 32),
+            _time(fields["received_at"]),
+            _time(fields["deleted_at"]),
+            str(fields["reason"]),
+        )
+    except _SHAPELESS:
+        return None
 
 
-def _stone(fields: Mapping[str, Any]) -> Stone:
-    sequence = fields["sequence"]
-    if type(sequence) is not int or not 1 <= sequence < 2**63:
-        raise ValueError("not a sequence number")
-    return Stone(
-        _bytes(fields["device"], 16),
-        _bytes(fields["record"], 16),
-        sequence,
-        _bytes(fields["sha256"], 32),
-        _time(fields["received_at"]),
-        _time(fields["deleted_at"]),
-        str(fields["reason"]),
-    )
-
-
-def _mark(fields: Mapping[str, Any]) -> MarkEntry:
-    version = fields["version"]
-    if type(version) is not int:
-        raise ValueError("not a version")
-    sealed = from_b64url(fields["sealed"])
-    return MarkEntry(_bytes(fields["device"], 16), _bytes(fields["record"], 16), version, sealed)
+def _mark(fields: Any) -> MarkEntry | None:
+    try:
+        version = fields["version"]
+        if type(version) is not int:
+            return None
+        sealed = from_b64url(fields["sealed"])
+        return MarkEntry(_bytes(fields["device"], 16), _bytes(fields["record"], 16), version, sealed)
+    except _SHAPELESS:
+        return None
 
 
 def _bytes(text: str, size: int) -> bytes:
@@ -164,9 +139,7 @@ def _time(text: object) -> datetime | None:
 def _number(answer: Mapping[str, Any], name: str) -> int:
     found = answer.get(name)
     if type(found) is not int or found < 0:
-        raise _not_ours()
+        raise ServerError(
+            "The server's answer is not of this version.", "Update Onebreath, or check --server."
+        )
     return found
-
-
-def _not_ours() -> ServerError:
-    return ServerError("The server's answer is not of this version.", "Update Onebreath, or check --server.")

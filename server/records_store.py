@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 from server import audit
 from server.audit import Act
 from server.database import Database
-from server.errors import RefusedError
+from server.errors import no_device
 from server.rows import RecordRow
 from server.schema import Clinician, Device, Practice, Record, Tombstone
 
@@ -146,7 +146,7 @@ def need_device(connection: Connection, clinician_id: bytes, device_id: bytes, *
     """Raise RefusedError 404 unless the device is this clinician's; `hold` it until the transaction ends."""
     wanted = select(Device.id).where(Device.id == device_id, Device.clinician_id == clinician_id)
     if connection.execute(wanted.with_for_update() if hold else wanted).one_or_none() is None:
-        raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+        raise no_device()
 
 
 def hold_devices(connection: Connection, device_ids: Iterable[bytes]) -> None:

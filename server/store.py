@@ -11,10 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from server import audit, claims
 from server.audit import Act
 from server.database import Database, open_database
-from server.errors import RefusedError, ServerError
+from server.errors import RefusedError, ServerError, no_device
 from server.intake import Decision, Stored, decide
 from server.notices import mark_waiting
-from server.records_store import Span, page
+from server.records_store import Span, need_device, page, practice_of
 from server.rows import ClinicianRow, DeviceRow, InvitationRow, Receipt, RecordRow
 from server.schema import (
     STATES,
@@ -198,6 +198,13 @@ class Store:
             row: Any = connection.execute(DEVICE, {"device_id": device_id}).one_or_none()
         return None if row is None else DeviceRow(*row)
 
+    def device_of(self, clinician_id: bytes, device_id: bytes) -> DeviceRow:
+        """A clinician's device. Raises RefusedError 404 for one that is not theirs, as if there were none."""
+        found = self.device(device_id)
+        if found is None or found.clinician_id != clinician_id:
+            raise no_device()
+        return found
+
     def devices(self, clinician_id: bytes) -> list[DeviceRow]:
         """A clinician's devices, oldest first."""
         wanted = DEVICES.where(Device.clinician_id == clinician_id).order_by(Device.created_at, Device.id)
@@ -269,10 +276,9 @@ class Store:
     ) -> DeviceRow:
         theirs = (Device.id == device_id) & (Device.clinician_id == clinician_id)
         with self.database.write() as connection:
-            connection.execute(select(Device.id).where(theirs).with_for_update()).all()
+            need_device(connection, clinician_id, device_id, hold=True)
             known = _device(connection, theirs)
-            if known is None:
-                raise RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+            assert known is not None  # noqa: S101
             if known.state == "revoked" and values.get("state", "revoked") != "revoked":
                 raise RefusedError(
                     409, "revoked", "This device was revoked, which is final.", "Pair it anew."
@@ -337,11 +343,6 @@ def _practice(connection: Connection, practice_id: bytes | None, now: int) -> by
     return practice_id
 
 
-def _practice_of(connection: Connection, clinician_id: bytes) -> bytes:
-    wanted = select(Clinician.practice_id).where(Clinician.id == clinician_id)
-    return bytes(connection.execute(wanted).scalar_one())
-
-
 def _told(connection: Connection, act: Act, clinician_id: bytes, now: int, subject: str) -> None:
     """Account for a clinician's own act."""
     audit.write(
@@ -350,7 +351,7 @@ def _told(connection: Connection, act: Act, clinician_id: bytes, now: int, subje
         now=now,
         actor=f"clinician:{clinician_id.hex()}",
         subject=subject,
-        practice_id=_practice_of(connection, clinician_id),
+        practice_id=practice_of(connection, clinician_id),
     )
 
 

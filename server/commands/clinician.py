@@ -13,6 +13,7 @@ from rich.text import Text
 
 from server.clinician_client import ClinicianClient
 from server.commands.cards import cards, named_device, send
+from server.commands.opening import DATABASE, opened
 from server.commands.unlocking import (
     approve_proved,
     client_options,
@@ -26,8 +27,6 @@ from server.keyfile import default_key_file, make_key_file, read_statement
 from server.reader import Trust, approval_for
 from server.reader_notes import label_for, label_of
 from server.reader_view import safe
-from server.settings import database_url, default_database
-from server.store import Store
 from voice.wire.keys import fingerprint
 from voice.wire.pairing import Link, make_invitation
 
@@ -50,12 +49,7 @@ def command() -> None:
 @command.command()
 @click.option("--name", help='Your name as devices speak it ("Dr Okafor").')
 @click.option("--existing", is_flag=True, help="Add the clinician of a key file that is already there.")
-@click.option(
-    "--database",
-    envvar="ONEBREATH_DATABASE",
-    show_envvar=True,
-    help="The server's database: a URL, or the path of an SQLite file. [default: as `onebreath serve`]",
-)
+@DATABASE
 @key_options
 def add(
     name: str | None,
@@ -76,8 +70,7 @@ def add(
     if not existing and not name:
         raise click.UsageError('Give the name that devices speak: --name "Dr Okafor"')
     # Opened first: a key file for a database that cannot be used would only be in the way.
-    store = Store.open(database_url(database or str(default_database())))
-    try:
+    with opened(database, made=True) as store:
         code = None
         if not existing:
             if path.exists():
@@ -93,8 +86,6 @@ def add(
             )
         statement, stated = read_statement(path)
         store.add_clinician(stated.clinician_id, statement, now=int(time.time()))
-    finally:
-        store.close()
     click.echo(f"{stated.name} is added. Key file: {path}")
     if code is not None:
         click.echo("Recovery code, shown this once. Print it and keep it safe:")

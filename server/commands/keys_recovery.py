@@ -12,8 +12,8 @@ from rich.console import Console
 
 from server.clinician_client import ClinicianClient
 from server.colleagues import spoken_fingerprint
+from server.commands.opening import DATABASE, opened
 from server.commands.unlocking import client_options, new_passphrase, unlocked
-from server.database import open_database
 from server.errors import ServerError
 from server.key_export import sealed_queue
 from server.keyfile import change, default_key_file
@@ -25,7 +25,6 @@ from server.recovery_key import (
     unlock_recovery_key,
     unlock_recovery_key_by_code,
 )
-from server.settings import database_url, default_database
 from voice.wire.encoding import agreement_key, b64url, from_b64url
 from voice.wire.endorsement import parse_endorsement, sign_endorsement, sign_withdrawal
 from voice.wire.errors import FrameError
@@ -120,24 +119,22 @@ def withdraw(server: str, key_file: Path | None, passphrase_file: Path | None, r
 @recovery.command()
 @click.argument("clinician")
 @click.option("--out", type=_FILE, required=True, help="Where to write the sealed queue.")
-@click.option(
-    "--database", envvar="ONEBREATH_DATABASE", show_envvar=True, help="The server's database. [as `serve`]"
-)
+@DATABASE
 def export(clinician: str, out: Path, database: str | None) -> None:
     """Write CLINICIAN's sealed queue to a file. On the server's machine; audited, and nothing is opened."""
-    opened = open_database(database_url(database or str(default_database())))
-    try:
-        # First the place to write to: what is audited is then also handed over.
-        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            queue = sealed_queue(opened, clinician, now=int(time.time()))
-            json.dump(queue, file)
-    except ServerError:
-        out.unlink(missing_ok=True)
-        raise
-    except OSError as error:
-        raise ServerError(f"{out} cannot be written ({error.strerror}).", "Give another place.") from error
-    finally:
-        opened.close()
+    with opened(database) as store:
+        try:
+            # First the place to write to: what is audited is then also handed over.
+            with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                queue = sealed_queue(store.database, clinician, now=int(time.time()))
+                json.dump(queue, file)
+        except ServerError:
+            out.unlink(missing_ok=True)
+            raise
+        except OSError as error:
+            raise ServerError(
+                f"{out} cannot be written ({error.strerror}).", "Give another place."
+            ) from error
     click.echo(f"{len(queue['records'])} sealed records are in {out}. Take it to whoever holds the key.")
 
 
