@@ -39,7 +39,10 @@ def pair(connection: Connection, device: DeviceRow, *, expired: bool) -> bool:
     """
     # Of several devices with one link the first one holds the invitation until it is paired.
     held = select(Invitation.wrong_claims).where(Invitation.pairing_id == device.pairing_id)
-    wrong = connection.execute(held.with_for_update()).scalar_one()
+    wrong = connection.execute(held.with_for_update()).scalar_one_or_none()
+    if wrong is None:
+        # Housekeeping forgot it since it was read.
+        raise _expired()
     wanted = select(Device.signing, Device.encryption, Device.proof, Device.state)
     holder = connection.execute(wanted.where(Device.pairing_id == device.pairing_id)).one_or_none()
     if holder is not None:

@@ -6,6 +6,8 @@ import secrets
 
 import pytest
 
+from server.housekeeping import INVITATIONS_KEPT_S, housekeep
+from server.rows import DeviceRow
 from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
 from voice.wire.encoding import b64url, from_b64url
 from voice.wire.keys import verify_statement
@@ -42,6 +44,21 @@ def test_a_guesser_of_pairing_ids_cannot_use_a_link_up(rig: Rig) -> None:
     link = rig.invite()
     refused(rig.claim(link, DeviceParty.new(), claim=b64url(bytes(32))), 403, "claim")
     assert rig.claim(link, DeviceParty.new()).status_code == 201
+
+
+def test_a_link_that_is_forgotten_during_the_claim_has_expired(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = rig.invite()
+    pair = rig.store.pair_device
+
+    def forgotten_first(device: DeviceRow, *, expired: bool) -> bool:
+        report = housekeep(rig.store.database, NOW + 3600 + INVITATIONS_KEPT_S + 1)
+        assert report.invitations == 1
+        return bool(pair(device, expired=expired))
+
+    monkeypatch.setattr(rig.store, "pair_device", forgotten_first)
+    refused(rig.claim(link, DeviceParty.new()), 410, "expired")
 
 
 def test_an_expired_link_is_refused(rig: Rig) -> None:

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from tests.server.certificates import certificate
-from tests.server.server_rig import Rig, record_path
+from tests.server.server_rig import DeviceParty, Rig, record_path
 
 COMMAND = (sys.executable, "-m", "voice", "serve")
 
@@ -154,9 +154,12 @@ def test_tls(tmp_path: Path) -> None:
         ).json() == {"status": "ok"}
 
 
-def stopped_half_way(rig: Rig, url: str, process: subprocess.Popen[str]) -> int:
-    """The status of a record whose body comes after the server was told to stop."""
-    device = rig.paired()
+def stopped_half_way(rig: Rig, device: DeviceParty, url: str, process: subprocess.Popen[str]) -> int:
+    """The status of a record whose body comes after the server was told to stop.
+
+    The device is paired before the server starts: the rig's clock stands in the past, and a server that
+    lives in the present forgets the rig's unused links.
+    """
     frame = device.record(rig.clinician, 1)
     path = record_path(frame)
     rig.clock.now = int(datetime.now(UTC).timestamp())
@@ -179,8 +182,9 @@ def stopped_half_way(rig: Rig, url: str, process: subprocess.Popen[str]) -> int:
 
 
 def test_calls_under_way_are_ended_before_the_server_stops(rig: Rig) -> None:
+    device = rig.paired()
     with serving(rig.settings.database_url) as (url, process):
-        assert stopped_half_way(rig, url, process) == 201
+        assert stopped_half_way(rig, device, url, process) == 201
         assert process.wait(timeout=60) == 0
 
 

@@ -106,8 +106,9 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
 
 
 def test_calls_under_way_end_before_their_worker_does(rig: Rig) -> None:
+    device = rig.paired()
     with serving(rig.settings.database_url, "--workers", "2") as (url, process):
-        assert stopped_half_way(rig, url, process) == 201
+        assert stopped_half_way(rig, device, url, process) == 201
         assert process.wait(60) == 0
 
 
