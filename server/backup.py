@@ -69,7 +69,8 @@ def create(url: str, target: Path, *, now: int) -> tuple[Path, Manifest]:
             f"The backup {path} cannot be written: {error.strerror or 'an error'}.",
             "Check the path, its owner and the free space: twice the database's size is needed for a while.",
         ) from error
-    verify(path)
+    with _extracted(path, beside=path) as (written, copy):
+        _verified(path, written, copy)
     return path, manifest
 
 

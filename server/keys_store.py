@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from server import audit
 from server.audit import Act
 from server.database import Database
+from server.deletion import scrub
 from server.errors import RefusedError
 from server.key_shapes import MOST_SLOTS, RECOVERY, Slot
 from server.schema import Clinician, KeySlot, Practice, ReadingKey
@@ -164,7 +165,7 @@ def shred_epoch(database: Database, clinician_id: bytes, epoch: int, *, now: int
             .values(wrapped=None, shredded_at=now)
         )
         _told(connection, Act.KEY_SHREDDED, clinician_id, now, f"epoch:{epoch}")
-    _forget_pages(database)
+    scrub(database)
     return EpochRow(epoch, row.statement, None, row.created_at, now)
 
 
@@ -200,7 +201,7 @@ def put_slot(database: Database, clinician_id: bytes, slot_id: bytes, slot: Slot
                 )
             )
     if found is not None:
-        _forget_pages(database)
+        scrub(database)
     return found is None
 
 
@@ -223,7 +224,7 @@ def delete_slot(database: Database, clinician_id: bytes, slot_id: bytes, *, now:
             )
         connection.execute(delete(KeySlot).where(KeySlot.id == slot_id))
         _told(connection, Act.KEY_SLOT_REMOVED, clinician_id, now, f"slot:{slot_id.hex()} {kind}")
-    _forget_pages(database)
+    scrub(database)
 
 
 def put_endorsement(
@@ -293,23 +294,6 @@ def _count(connection: Connection, clinician_id: bytes, kind: str | None = None)
 
 def _no_slot() -> RefusedError:
     return RefusedError(404, "slot", "There is no such key slot.", "See GET /v1/keys.")
-
-
-def _forget_pages(database: Database) -> None:
-    """On SQLite, move the overwritten page out of the write-ahead log at once, and empty the log.
-
-    The pages themselves are zeroed by `secure_delete`. A reader at work delays this to the next checkpoint.
-    """
-    if database.engine.dialect.name != "sqlite":
-        return
-    connection = database.engine.raw_connection()
-    try:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        cursor.fetchall()
-        cursor.close()
-    finally:
-        connection.close()
 
 
 def _told(connection: Connection, act: Act, clinician_id: bytes, now: int, subject: str) -> None:

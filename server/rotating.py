@@ -199,4 +199,8 @@ def _keeps_ours(clinician: Clinician, served: ServedKeys) -> bool:
 
 
 def _has_copy(served: ServedKeys, epoch: int) -> bool:
-    return any(one.epoch == epoch and one.wrapped is not None for one in served.epochs)
+    """Whether the server has a copy, or had one that was destroyed: it takes no other one then."""
+    return any(
+        one.epoch == epoch and (one.wrapped is not None or one.shredded_at is not None)
+        for one in served.epochs
+    )

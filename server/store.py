@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from server import audit, claims
+from server.accounts import server_key
 from server.audit import Act
 from server.database import Database, open_database
 from server.errors import RefusedError, ServerError, no_device
@@ -61,13 +62,7 @@ class Store:
 
     def nonce_key(self) -> bytes:
         """The key of this server's nonces; made at first use, the same for all workers."""
-        with self.database.write() as connection:
-            wanted = select(ServerKey.value).where(ServerKey.name == "nonce")
-            found = connection.execute(wanted).scalar_one_or_none()
-            if found is None:
-                found = secrets.token_bytes(32)
-                connection.execute(insert(ServerKey).values(name="nonce", value=found))
-            return found
+        return server_key(self.database, "nonce")
 
     def use_nonce(self, nonce: str, *, expires_at: int, now: int) -> bool:
         """Take a nonce; False when it was taken before. Forgets those that have expired."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import click
 from server import backup
 from server.answers import iso
 from server.backup_file import Manifest
-from server.configuration import load, read_document
+from server.commands.opening import url_of
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -42,7 +41,7 @@ def create(target: Path, database: str | None, config: Path | None) -> None:
 
     The backup is checked as `verify` does before this says that it is there.
     """
-    path, manifest = backup.create(_url(database, config), target, now=int(time.time()))
+    path, manifest = backup.create(url_of(database, config), target, now=int(time.time()))
     click.echo(f"Backed up to {path}")
     _describe(manifest)
 
@@ -68,7 +67,7 @@ def restore(file: Path, database: str | None, config: Path | None, force: bool) 
     so records that arrived after the backup are gone. A device that was revoked since then is not revoked
     any more, and keys that were shredded since then are back: do these again.
     """
-    restored = backup.restore(file, _url(database, config), now=int(time.time()), force=force)
+    restored = backup.restore(file, url_of(database, config), now=int(time.time()), force=force)
     click.echo("Restored.")
     _describe(restored.manifest)
     if restored.set_aside is not None:
@@ -77,10 +76,6 @@ def restore(file: Path, database: str | None, config: Path | None, force: bool) 
         "Everyone has been signed out. Whatever happened since the backup is not in it: "
         "revoke, pause and shred again what was revoked, paused or shredded after it."
     )
-
-
-def _url(database: str | None, config: Path | None) -> str:
-    return load(os.environ, read_document(os.environ, config), {"database": database}).database_url
 
 
 def _describe(manifest: Manifest) -> None:

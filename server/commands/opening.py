@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import click
 from sqlalchemy.engine import make_url
 
+from server.configuration import load, read_document
 from server.errors import RefusedError, ServerError
 from server.practices import PracticeRow, practices
-from server.settings import database_url, default_database
 from server.store import Store
 
 DATABASE = click.option(
@@ -22,6 +23,11 @@ DATABASE = click.option(
 )
 
 
+def url_of(database: str | None, config: Path | None = None) -> str:
+    """The database that `onebreath serve` uses: as told here, in the environment, or in its file."""
+    return load(os.environ, read_document(os.environ, config), {"database": database}).database_url
+
+
 @contextmanager
 def opened(database: str | None, *, made: bool = False) -> Iterator[Store]:
     """The server's store, given back at the end.
@@ -29,7 +35,7 @@ def opened(database: str | None, *, made: bool = False) -> Iterator[Store]:
     Raises ServerError; unless it may be `made`, for an SQLite file that is not there too: of an empty
     database that a mistyped path made, every check would say that all is well.
     """
-    url = database_url(database or str(default_database()))
+    url = url_of(database)
     path = make_url(url).database if url.startswith("sqlite") else None
     if path and not made and not Path(path).exists():
         raise ServerError(

@@ -165,6 +165,7 @@ function ended() {
 /** @param {boolean} everywhere */
 async function signOut(everywhere) {
   let said = "You are signed out.";
+  forget();
   try {
     await api("POST", everywhere ? "/v1/sign-out/everywhere" : "/v1/sign-out", {});
   } catch (error) {

@@ -64,6 +64,19 @@ def test_from_an_empty_server_to_somebody_signed_in(tmp_path: Path) -> None:
     store.close()
 
 
+def test_commands_use_the_database_of_the_server_s_own_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, file = tmp_path / "named.db", tmp_path / "server.toml"
+    file.write_text(f'database = "{database}"\n')
+    monkeypatch.setenv("ONEBREATH_CONFIG", str(file))
+    monkeypatch.delenv("ONEBREATH_DATABASE", raising=False)
+    added = CliRunner().invoke(practice.command, ["add", "--name", "North Street"])
+    assert added.exit_code == 0, added.output
+    assert database.exists()
+    assert "Street" in CliRunner().invoke(practice.command, ["list"]).output
+
+
 def test_policies_and_several_practices(tmp_path: Path) -> None:
     database = tmp_path / "onebreath.db"
     for name in ("North", "South"):

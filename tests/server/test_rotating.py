@@ -259,6 +259,20 @@ def test_shredding_cut_short_is_done_again(path: Path, server: Server, first: Cl
     assert len(opened(path).readings) == 1
 
 
+def test_after_a_shredding_cut_short_keys_are_still_rotated(
+    path: Path, server: Server, first: Clinician
+) -> None:
+    server.rotate(path, first, copy=True)
+    held = opened(path)
+    server.loses_answer_of = "DELETE /v1/keys/1"
+    with pytest.raises(ServerError, match="did not answer"):
+        rotating.shred(path, held, server.client(held), 1, now=NOW)
+    server.loses_answer_of = None
+    server.rotate(path, opened(path), copy=True)
+    assert opened(path).stated.epoch == 3
+    assert opened(path).destroyed == {}
+
+
 def test_a_hard_link_of_the_owners_is_not_overwritten(path: Path, server: Server, first: Clinician) -> None:
     server.rotate(path, first)
     mine = path.with_name("my-backup.json")

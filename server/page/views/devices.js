@@ -69,6 +69,8 @@ export function mount(root, context) {
     try {
       await act();
       await load();
+      // Locked meanwhile: a client's name must not come back.
+      if (gone) return;
       context.announce(done);
       document.getElementById(idOf(one))?.focus();
     } catch (error) {

@@ -26,7 +26,9 @@ export function mount(root, { api, onSignedIn, onBack }) {
   const children = [name.root, printed.root, code.root, ...fresh.roots, working.root];
   const renew = form("Take the new passphrase", children, async () => {
     if (name.input.value.trim() === "") throw new AdviceError("Type your name.");
-    const recovery = b64url(await recoverySignIn(parseCode(printed.input.value)));
+    // Read once: it is needed again when the account has changed, and whoever goes back empties the field.
+    const typed = printed.input.value;
+    const recovery = b64url(await recoverySignIn(parseCode(typed)));
     const [digits, words, parameters] = [code.value(), fresh.chosen(), newParameters()];
     try {
       const stretched = await stretch(words, parameters, working.begin(STRETCHING));
@@ -39,7 +41,7 @@ export function mount(root, { api, onSignedIn, onBack }) {
       });
       if (account.role === "administrator") return onSignedIn(account, null);
       const served = await api("GET", "/v1/keys");
-      const slotKey = await keyByCode(served, printed.input.value);
+      const slotKey = await keyByCode(served, typed);
       const slot = await passphraseSlot(slotKey, stretched.wrapping, parameters);
       const keys = await openKeys(served, slotKey);
       await api("PUT", `/v1/key-slots/${newSlotId()}`, slot);

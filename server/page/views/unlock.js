@@ -22,13 +22,19 @@ const NO_KEYS =
 export function mount(root, { api, said, onUnlocked, onSignOut }) {
   const passphrase = field("Passphrase", { type: "password", autocomplete: "current-password", required: true });
   const working = progress();
+  let gone = false;
+  /** @param {Keys} keys */
+  const unlocked = (keys) => {
+    // Who signed out while the keys were being opened wants none of them.
+    if (!gone) onUnlocked(keys);
+  };
   const byPassphrase = form("Unlock", [passphrase.root, working.root], async () => {
     if (passphrase.input.value === "") throw new AdviceError("Type your passphrase.");
     const served = await fetched(api);
     try {
       const keys = await openBy(served, passphrase.input.value, working.begin(STRETCHING));
       passphrase.input.value = "";
-      onUnlocked(keys);
+      unlocked(keys);
     } finally {
       working.end();
     }
@@ -39,7 +45,7 @@ export function mount(root, { api, said, onUnlocked, onSignOut }) {
     const served = await fetched(api);
     const keys = await openKeys(served, await keyByCode(served, code.input.value));
     code.input.value = "";
-    onUnlocked(keys);
+    unlocked(keys);
   });
   root.append(
     el(
@@ -53,6 +59,7 @@ export function mount(root, { api, said, onUnlocked, onSignOut }) {
     ),
   );
   return () => {
+    gone = true;
     passphrase.input.value = code.input.value = "";
   };
 }
