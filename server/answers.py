@@ -24,6 +24,7 @@ HSTS: Final = "max-age=63072000; includeSubDomains"
 """Two years, where clients come by https."""
 
 
+@lru_cache(maxsize=4)
 def iso(seconds: int) -> str:
     """Unix seconds as `2026-11-22T22:04:06Z`."""
     try:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from server.accounts import AccountKeys, reader_closed
 from server.accounts_schema import ROLES
 from server.answers import http_date
-from server.errors import RefusedError
+from server.errors import RefusedError, not_paired
 from server.intake import Sender
 from server.nonces import make_nonce, nonce_expiry
 from server.rows import ClinicianRow, DeviceRow
@@ -100,13 +101,25 @@ async def receive(request: Request, limit_bytes: int = JSON_LIMIT_BYTES) -> Call
     return Call(context, request.method, url, request.headers, bytes(body), context.clock())
 
 
-def require_device(call: Call) -> DeviceRow:
-    """The device that signed this call, whatever its state. Raises RefusedError 401."""
+def require_sender(call: Call) -> Sender:
+    """The device that signed this call, whatever its state. Raises RefusedError 401.
+
+    Read from the database once: whoever acts on it reads the state in their own transaction.
+    """
     parameters = _parameters(call, "device")
-    device = call.store.device(bytes.fromhex(parameters.key_id.removeprefix("device:")))
+    device_id = bytes.fromhex(parameters.key_id.removeprefix("device:"))
+    signing = call.store.signing_of(device_id)
+    if signing is None:
+        raise not_paired()
+    _verify(call, parameters, signing)
+    return Sender(device_id, signing)
+
+
+def require_device(call: Call) -> DeviceRow:
+    """The device that signed this call, as it is now, whatever its state. Raises RefusedError 401."""
+    device = call.store.device(require_sender(call).device_id)
     if device is None:
-        raise RefusedError(401, "unknown_device", "This device is not paired here.", "Pair it anew.")
-    _verify(call, parameters, device.signing)
+        raise not_paired()
     return device
 
 
@@ -127,7 +140,7 @@ def require_clinician(call: Call, *, writes: bool = False) -> ClinicianRow:
             "This clinician is not known here.",
             "Add them on the server's machine: onebreath clinician add",
         )
-    by_server_nonce = _verify(call, parameters, clinician.identity)
+    by_server_nonce = _verify(call, parameters, signing_key(clinician.identity))
     if reader_closed(call.store.database, clinician.clinician_id):
         raise RefusedError(
             403, "closed", "This clinician's account was closed.", "Ask the practice's administrator."
@@ -179,11 +192,6 @@ def require_own_page(call: Call) -> None:
         )
 
 
-def sender_of(device: DeviceRow) -> Sender:
-    """The device, as intake sees it."""
-    return Sender(device.device_id, device.signing, device.state)
-
-
 def _clinician_in_session(call: Call, *, writes: bool) -> ClinicianRow:
     signed_in = require_account(call, writes=writes)
     if signed_in.clinician_id is None:
@@ -219,9 +227,8 @@ def _parameters(call: Call, kind: str) -> Parameters:
     return parameters
 
 
-def _verify(call: Call, parameters: Parameters, raw_key: bytes) -> bool:
+def _verify(call: Call, parameters: Parameters, key: Ed25519PublicKey) -> bool:
     """Whether the call was taken by a server nonce instead of its time."""
-    key = signing_key(raw_key)
     try:
         verify_headers(key, call.method, call.url, call.headers, call.body, now=call.now)
     except ClockError as error:
@@ -266,7 +273,7 @@ def _body(names: tuple[str, ...]) -> RefusedError:
 
 
 def _origin(request: Request, settings: Settings) -> str:
-    return settings.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return settings.public_url or f"{request.scope['scheme']}://{request.headers.get('host', '')}"
 
 
 def _target(request: Request) -> str:

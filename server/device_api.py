@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from server.answers import iso
-from server.auth import Call, Context, receive, require_device, sender_of
+from server.auth import Call, Context, receive, require_device, require_sender
 from server.errors import RefusedError
-from server.intake import RESTING, check_frame
+from server.intake import check_frame, resting
 from server.keys_store import endorsement_of
 from server.limits import throttle
 from server.nonces import make_nonce
@@ -28,6 +28,13 @@ from voice.wire.errors import FrameError
 router = APIRouter(prefix="/v1")
 
 MOST_OUTBOX = 1_000_000
+
+
+@router.put("/records/{record}")
+async def deliver(record: str, request: Request) -> JSONResponse:
+    """Take one sealed record, once; the receipt says that it is on disk."""
+    call = await receive(request, MAX_FRAME_BYTES)
+    return await run_in_threadpool(_deliver, call, record)
 
 
 @router.get("/nonce", dependencies=[Depends(throttle)])
@@ -51,13 +58,6 @@ async def state(request: Request) -> JSONResponse:
     """The device's state and its clinician's statement."""
     call = await receive(request)
     return await run_in_threadpool(_state, call, request.url.query)
-
-
-@router.put("/records/{record}")
-async def deliver(record: str, request: Request) -> JSONResponse:
-    """Take one sealed record, once; the receipt says that it is on disk."""
-    call = await receive(request, MAX_FRAME_BYTES)
-    return await run_in_threadpool(_deliver, call, record)
 
 
 def id_in_path(text: str) -> bytes:
@@ -110,13 +110,7 @@ def allowed_device(call: Call) -> DeviceRow:
     """The device that signed this call, unless it was revoked. Raises RefusedError: 401, 403 `revoked`."""
     device = require_device(call)
     if device.state == "revoked":
-        raise RefusedError(
-            403,
-            "revoked",
-            RESTING["revoked"],
-            "Nothing is lost on the device. Ask the clinician.",
-            extra={"state": "revoked"},
-        )
+        raise resting(device.state)
     return device
 
 
@@ -139,8 +133,7 @@ def _outbox_depth(query: str) -> int | None:
 
 def _deliver(call: Call, record: str) -> JSONResponse:
     record_id = id_in_path(record)
-    device = allowed_device(call)
-    frame = check_frame(call.body, record_id, sender_of(device))
+    frame = check_frame(call.body, record_id, require_sender(call))
     receipt = call.store.take_record(frame, call.body, digest(call.body), now=call.now)
     return JSONResponse(_receipt(receipt), 201 if receipt.created else 200)
 

@@ -46,3 +46,8 @@ class RefusedError(Exception):
 def no_device() -> RefusedError:
     """The refusal for a device that is not here, and for another clinician's alike."""
     return RefusedError(404, "device", "There is no such device.", "See GET /v1/devices.")
+
+
+def not_paired() -> RefusedError:
+    """The refusal for a caller that signs as a device that is not here."""
+    return RefusedError(401, "unknown_device", "This device is not paired here.", "Pair it anew.")

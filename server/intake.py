@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from server.errors import RefusedError
-from voice.wire.encoding import signing_key
 from voice.wire.envelope import Frame, parse_frame, verify_frame
 from voice.wire.errors import FrameError, SealError
 
@@ -26,20 +27,23 @@ class Decision(Enum):
 
 @dataclass(frozen=True)
 class Sender:
-    """The device that signed the request: its id, its raw signing key, and its state."""
+    """The device that signed the request: its id and its signing key."""
 
     device_id: bytes
-    signing: bytes
-    state: str
+    signing: Ed25519PublicKey
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What is known of a record that is already here, or was and has been deleted."""
+    """What is known of a record that is already here, or was and has been deleted.
+
+    `received_at`: Unix seconds, as its receipt says.
+    """
 
     record_id: bytes
     sequence: int
     sha256: bytes
+    received_at: int
 
 
 def check_frame(data: bytes, record_id: bytes, sender: Sender) -> Frame:
@@ -55,7 +59,7 @@ def check_frame(data: bytes, record_id: bytes, sender: Sender) -> Frame:
     if frame.record_id != record_id:
         raise RefusedError(400, "frame", "The record's id is not the one in the address.")
     try:
-        verify_frame(frame, signing_key(sender.signing))
+        verify_frame(frame, sender.signing)
     except SealError as error:
         raise RefusedError(400, "frame", "The record was not signed by the device that it names.") from error
     return frame
@@ -93,4 +97,10 @@ def decide(frame: Frame, sha256: bytes, state: str, stored: list[Stored]) -> Dec
 
 def resting(state: str) -> RefusedError:
     """The refusal that a device in this state gets."""
-    return RefusedError(403, state, RESTING[state], "Nothing is lost on the device. Ask the clinician.")
+    return RefusedError(
+        403,
+        state,
+        RESTING[state],
+        "Nothing is lost on the device. Ask the clinician.",
+        extra={"state": state},
+    )

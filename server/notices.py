@@ -24,6 +24,7 @@ from server.audit import Act
 from server.database import Database
 from server.errors import ServerError
 from server.mail import MailError, RecipientError, notice
+from server.prepared import Prepared
 from server.schema import Clinician
 from server.turns import turn
 
@@ -35,7 +36,7 @@ _log = logging.getLogger("onebreath.notices")
 _accounts: Final = cast(Table, Account.__table__)
 _a: Final[Any] = _accounts.c
 
-_MARK: Final = (
+_MARK: Final = Prepared(
     _accounts.update()
     .where(
         _a.clinician_id == bindparam("clinician"),
@@ -98,7 +99,7 @@ def mark_waiting(connection: Connection, clinician_id: bytes, now: int) -> None:
 
     One statement by a unique index; it changes nothing but the first time.
     """
-    connection.execute(_MARK, {"clinician": clinician_id, "since": now})
+    _MARK.run(connection, {"clinician": clinician_id, "since": now})
 
 
 def due(accounts: Iterable[Waiting], now: int, batch_s: int) -> list[Waiting]:

@@ -6,6 +6,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import Select, Table, bindparam, or_, select, union_all
 
+from server.prepared import Prepared
 from server.schema import Clinician, Device, Invitation, Record, Tombstone
 
 _devices: Final[Any] = cast(Table, Device.__table__).c
@@ -13,6 +14,7 @@ _invitations: Final[Any] = cast(Table, Invitation.__table__).c
 _records: Final[Any] = cast(Table, Record.__table__).c
 _tombstones: Final[Any] = cast(Table, Tombstone.__table__).c
 _clinicians: Final = cast(Table, Clinician.__table__)
+
 
 DEVICES: Final = select(
     _devices.id,
@@ -33,12 +35,12 @@ DEVICES: Final = select(
 
 DEVICE: Final = DEVICES.where(_devices.id == bindparam("device_id"))
 
-SENDER: Final = (
+SENDER: Final = Prepared(
     select(_devices.state, _devices.clinician_id, _devices.last_seen_at)
     .where(_devices.id == bindparam("device_id"))
     .with_for_update()
 )
-"""The device's state, held until the transaction ends."""
+"""The device's state, clinician and last call; held until the transaction ends."""
 
 
 def _same(columns: Any) -> Select[Any]:
@@ -48,17 +50,23 @@ def _same(columns: Any) -> Select[Any]:
     )
 
 
-SAME_RECORDS: Final = union_all(_same(_records), _same(_tombstones))
-"""A device's records with this id or this sequence number, here or deleted: two at most."""
+SAME_RECORDS: Final = Prepared(union_all(_same(_records), _same(_tombstones)))
+"""A device's records with this id or this sequence number, here or deleted: two at most.
 
-NEXT_CURSOR: Final = (
+Each is its id, sequence number, SHA-256 and time of arrival.
+"""
+
+NEXT_CURSOR: Final = Prepared(
     _clinicians.update()
     .where(_clinicians.c.id == bindparam("clinician"))
     .values(last_cursor=_clinicians.c.last_cursor + 1)
     .returning(_clinicians.c.last_cursor)
 )
 
-KEEP_RECORD: Final = cast(Table, Record.__table__).insert()
+_RECORDS: Final = cast(Table, Record.__table__)
+KEEP_RECORD: Final = Prepared(
+    _RECORDS.insert().values({column.name: bindparam(column.name) for column in _RECORDS.columns})
+)
 
 SEEN: Final = (
     cast(Table, Device.__table__)

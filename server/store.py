@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -12,7 +13,7 @@ from server import audit, claims
 from server.accounts import server_key
 from server.audit import Act
 from server.database import Database, open_database
-from server.errors import RefusedError, ServerError, no_device
+from server.errors import RefusedError, ServerError, no_device, not_paired
 from server.intake import Decision, Stored, decide
 from server.notices import mark_waiting
 from server.records_store import Span, need_device, page, practice_of
@@ -29,6 +30,7 @@ from server.schema import (
 )
 from server.statements import DEVICE, DEVICES, KEEP_RECORD, NEXT_CURSOR, SAME_RECORDS, SEEN, SENDER
 from server.together import Together
+from voice.wire.encoding import signing_key
 from voice.wire.envelope import Frame
 from voice.wire.errors import FrameError, SealError
 from voice.wire.keys import Statement, parse_statement
@@ -38,6 +40,9 @@ _CLINICIAN = (Clinician.id, Clinician.identity, Clinician.statement, Clinician.p
 SEEN_EVERY_S = 60
 """How exact `last_seen_at` is: a write for every call would cost more than it tells."""
 
+MOST_SIGNING = 10_000
+"""Signing keys in memory: a megabyte or two."""
+
 
 class Store:
     """Every read and write of the server, each one transaction."""
@@ -45,6 +50,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._together = Together(database)
+        self._signing: dict[bytes, Ed25519PublicKey] = {}
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -193,6 +199,15 @@ class Store:
             row: Any = connection.execute(DEVICE, {"device_id": device_id}).one_or_none()
         return None if row is None else DeviceRow(*row)
 
+    def signing_of(self, device_id: bytes) -> Ed25519PublicKey | None:
+        """A device's signing key. Kept in memory: a device has one, of which its id is the hash."""
+        known = self._signing.get(device_id)
+        if known is None and (found := self.device(device_id)) is not None:
+            if len(self._signing) >= MOST_SIGNING:
+                self._signing.clear()
+            known = self._signing[device_id] = signing_key(found.signing)
+        return known
+
     def device_of(self, clinician_id: bytes, device_id: bytes) -> DeviceRow:
         """A clinician's device. Raises RefusedError 404 for one that is not theirs, as if there were none."""
         found = self.device(device_id)
@@ -235,24 +250,27 @@ class Store:
     def take_record(self, frame: Frame, data: bytes, sha256: bytes, *, now: int) -> Receipt:
         """Keep a checked record, once. The receipt is given when the commit is on disk.
 
-        The state is read again in the same transaction, so that a revocation takes effect at once. One that
-        was deleted meanwhile gets its original receipt from its tombstone. Raises RefusedError: 403, 409.
+        The state is read in the same transaction, so that a revocation takes effect at once. One that was
+        deleted meanwhile gets its original receipt from its tombstone. Raises RefusedError: 401 for a device
+        that is not paired here, 403, 409.
         """
         key = {"device_id": frame.device_id, "record_id": frame.record_id, "sequence": frame.sequence}
 
         def take(connection: Connection) -> Receipt:
-            device = connection.execute(SENDER, key).one()
-            rows = connection.execute(SAME_RECORDS, key).all()
-            stored = [Stored(row.record_id, row.sequence, row.sha256) for row in rows]
-            if decide(frame, sha256, device.state, stored) is Decision.DUPLICATE:
-                first = next(row for row in rows if row.record_id == frame.record_id)
+            sender = SENDER.rows(connection, key)
+            if not sender:
+                raise not_paired()
+            state, clinician_id, last_seen_at = sender[0]
+            stored = [Stored(*row) for row in SAME_RECORDS.rows(connection, key)]
+            if decide(frame, sha256, state, stored) is Decision.DUPLICATE:
+                first = next(one for one in stored if one.record_id == frame.record_id)
                 return Receipt(frame.record_id, sha256, first.received_at, created=False)
-            cursor = connection.execute(NEXT_CURSOR, {"clinician": device.clinician_id}).scalar_one()
-            values = {"clinician_id": device.clinician_id, "cursor": cursor, "sha256": sha256, "frame": data}
-            connection.execute(KEEP_RECORD, {**key, **values, "received_at": now})
-            mark_waiting(connection, device.clinician_id, now)
-            if device.last_seen_at is None or now - device.last_seen_at >= SEEN_EVERY_S:
-                _seen(connection, frame.device_id, now)
+            [(cursor,)] = NEXT_CURSOR.rows(connection, {"clinician": clinician_id})
+            values = {"clinician_id": clinician_id, "cursor": cursor, "sha256": sha256, "frame": data}
+            KEEP_RECORD.run(connection, {**key, **values, "received_at": now})
+            mark_waiting(connection, clinician_id, now)
+            if last_seen_at is None or now - last_seen_at >= SEEN_EVERY_S:
+                connection.execute(SEEN, {"device": frame.device_id, "seen_at": now})
             return Receipt(frame.record_id, sha256, now, created=True)
 
         return self._together.run(take)
@@ -310,10 +328,6 @@ def _invitation(connection: Connection, pairing_id: bytes) -> InvitationRow | No
     ).where(Invitation.pairing_id == pairing_id)
     row = connection.execute(wanted).one_or_none()
     return None if row is None else InvitationRow(*row)
-
-
-def _seen(connection: Connection, device_id: bytes, now: int) -> None:
-    connection.execute(SEEN, {"device": device_id, "seen_at": now})
 
 
 def _practice(connection: Connection, practice_id: bytes | None, now: int) -> bytes:

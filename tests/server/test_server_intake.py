@@ -12,10 +12,10 @@ from tests.server.server_rig import ClinicianParty, DeviceParty, Rig, record_pat
 from voice.wire.envelope import digest, parse_frame
 
 CLINICIAN, DEVICE = ClinicianParty.new(), DeviceParty.new()
-SENDER = Sender(DEVICE.device_id, DEVICE.signing, "active")
+SENDER = Sender(DEVICE.device_id, DEVICE.key.public_key())
 FRAME = DEVICE.record(CLINICIAN, 3, b"r" * 16)
 PARSED = parse_frame(FRAME)
-SAME = Stored(b"r" * 16, 3, digest(FRAME))
+SAME = Stored(b"r" * 16, 3, digest(FRAME), 1)
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ SAME = Stored(b"r" * 16, 3, digest(FRAME))
     [
         ("active", [], "create"),
         ("active", [SAME], "duplicate"),
-        ("active", [Stored(b"r" * 16, 3, bytes(32))], "conflict"),
-        ("active", [Stored(b"s" * 16, 3, bytes(32))], "sequence"),
-        ("active", [SAME, Stored(b"s" * 16, 3, bytes(32))], "duplicate"),
+        ("active", [Stored(b"r" * 16, 3, bytes(32), 1)], "conflict"),
+        ("active", [Stored(b"s" * 16, 3, bytes(32), 1)], "sequence"),
+        ("active", [SAME, Stored(b"s" * 16, 3, bytes(32), 1)], "duplicate"),
         ("paused", [], "paused"),
         ("paused", [SAME], "duplicate"),
         ("discharged", [], "discharged"),
