@@ -1,4 +1,4 @@
-"""Statements that the driver runs itself give what SQLAlchemy's own execution gives, and join its transaction."""
+"""Statements that the driver runs itself give what SQLAlchemy gives, and are part of its transaction."""
 
 from __future__ import annotations
 
