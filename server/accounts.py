@@ -23,7 +23,6 @@ from server.practices import find_practice, no_practice
 from server.schema import Practice, ServerKey
 from server.sign_in import account_name
 
-READERS: Final = ("clinician", "cover")
 ADMINISTRATOR: Final = "administrator"
 INVITED_FOR_S: Final = 7 * 24 * 3600
 TOKEN_BYTES: Final = 32

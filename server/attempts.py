@@ -89,7 +89,7 @@ def prove(
             and _unchanged(account, held)
             and (proofs.code is None or step is not None)
         ):
-            _forgive(connection, attempt, held, step, now)
+            _forgive(connection, attempt, held, step)
             # The person is who they say: what `then` refuses is undone alone, and is no failed try.
             try:
                 with connection.begin_nested():
@@ -185,7 +185,7 @@ def _unchanged(account: AccountRow, held: AccountRow) -> bool:
     return checked == (held.state, held.verifier, held.recovery_verifier)
 
 
-def _forgive(connection: Connection, attempt: Attempt, held: AccountRow, step: int | None, now: int) -> None:
+def _forgive(connection: Connection, attempt: Attempt, held: AccountRow, step: int | None) -> None:
     if step is not None:
         values = {"failures": 0, "locked_until": 0, "totp_step": step}
         connection.execute(update(Account).where(Account.id == held.account_id).values(**values))

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -194,17 +194,20 @@ def _counts_in(connection: Connection) -> tuple[Contents, str]:
 @contextmanager
 def _extracted(path: Path, beside: Path | None = None) -> Iterator[tuple[Manifest, Path]]:
     """The database's copy in a folder of its own, gone at the end unless it was moved elsewhere."""
-    try:
-        if beside is not None:
-            beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        where = None if beside is None else beside.parent
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=where) as folder:
-            copy = Path(folder) / "copy"
-            yield backup_file.extract(path, copy), copy
-    except OSError as error:
-        raise ServerError(
-            f"The backup {path} cannot be unpacked: {error.strerror or 'an error'}.", "Check the free space."
-        ) from error
+    with ExitStack() as stack:
+        try:
+            if beside is not None:
+                beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            where = None if beside is None else beside.parent
+            made = tempfile.TemporaryDirectory(prefix=".backup-", dir=where)
+            copy = Path(stack.enter_context(made)) / "copy"
+            manifest = backup_file.extract(path, copy)
+        except OSError as error:
+            raise ServerError(
+                f"The backup {path} cannot be unpacked: {error.strerror or 'an error'}.",
+                "Check the free space.",
+            ) from error
+        yield manifest, copy
 
 
 def _verified(path: Path, manifest: Manifest, copy: Path) -> Manifest:
@@ -279,12 +282,18 @@ def _replace_file(file: Path, copy: Path, manifest: Manifest, now: int) -> Path 
     finally:
         database.close()
     aside = None
-    if file.exists():
-        _release(file)
-        aside = file.with_name(f"{file.name}.before-restore-{now}")
-        os.link(file, aside)
-    copy.replace(file)
-    backup_file.sync_folder(file.parent)
+    try:
+        if file.exists():
+            _release(file)
+            aside = file.with_name(f"{file.name}.before-restore-{now}")
+            os.link(file, aside)
+        copy.replace(file)
+        backup_file.sync_folder(file.parent)
+    except OSError as error:
+        raise ServerError(
+            f"The database {file} cannot be put in its place: {error.strerror or 'an error'}.",
+            "Check its folder, its owner and the free space. What was there is still there.",
+        ) from error
     return aside
 
 

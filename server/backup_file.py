@@ -67,12 +67,6 @@ def write(path: Path, manifest: Manifest, copy: Path) -> None:
     sync_folder(path.parent)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """A backup's manifest. Raises ServerError."""
-    with _archive(path) as archive:
-        return _manifest(path, archive)
-
-
 def extract(path: Path, copy: Path) -> Manifest:
     """Write the database's copy to a new file, whole and as its digest says. Raises ServerError."""
     with _archive(path) as archive:

@@ -106,8 +106,9 @@ class Throttle:
 
     def check(self, peer: str | None, forwarded: str, now: int) -> None:
         """Count one call, at `now` in Unix seconds. Raises RefusedError 429."""
+        key = caller(peer, forwarded, self._trusted)
         with self._lock:
-            wait_s = self._buckets.take(caller(peer, forwarded, self._trusted), now)
+            wait_s = self._buckets.take(key, now)
         if wait_s:
             raise RefusedError(
                 429,

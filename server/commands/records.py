@@ -145,7 +145,8 @@ def erase(
 def retention(practice: str | None, days: int | None, keep: bool, database: str | None) -> None:
     """Show or set how long a practice keeps records. Run it on the server's machine.
 
-    The running server deletes what is older within the hour, each record leaving a tombstone.
+    The running server deletes what is older at its next housekeeping, within the hour unless it is set
+    otherwise; each record leaves a tombstone.
 
     \b
         onebreath records retention
