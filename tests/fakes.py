@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from voice.adapters.prompts import load_wording
+from voice.asking import Asking
 from voice.audio import BLOCK_S, HOP, Clip, Samples
 from voice.errors import StorageError
 from voice.loop import Device, Loop
-from voice.noticing import Noticing
+from voice.noticing import Noticing, When
 from voice.ports import Back, Block, Command, Deletion, Evidence, Gap, Hearing, Lost, SecondReader, Standing
 from voice.reports import Report
 from voice.settings import Settings
@@ -26,6 +27,7 @@ from voice.transcript import Transcript, Word
 SILENCE, SPEECH, NAME = 0, 1, 100
 COMMANDS = {200 + index: command for index, command in enumerate(Command)}
 CODES = {command: code for code, command in COMMANDS.items()}
+ANSWERS = {300 + index: when for index, when in enumerate(When)}
 NOW = datetime(2026, 3, 5, 23, 0, tzinfo=UTC)
 
 Log = list[tuple[Any, ...]]
@@ -109,6 +111,12 @@ class FakeCommands:
         return COMMANDS.get(marks.pop()) if len(marks) == 1 else None
 
 
+def fake_answer(samples: Samples) -> When | None:
+    """The answer whose mark fills the utterance."""
+    marks = {int(mark) for mark in np.unique(samples)} - {SILENCE}
+    return ANSWERS.get(marks.pop()) if len(marks) == 1 else None
+
+
 class FakePlayer:
     """Plays in audio time."""
 
@@ -164,18 +172,31 @@ class FakeCards:
 class FakeRecords:
     log: Log
     full: bool = False
+    full_later: bool = False
+    """The disk fills up before a record can be taken the place of."""
+    held: bool = False
     is_online: bool = True
     stands: Standing = Standing.ACTIVE
     deletion: Deletion = Deletion.DELETED
     second: SecondReader | None = None
     saved: list[Noticing] = field(default_factory=list)
 
-    def save(self, noticing: Noticing) -> bytes:
+    def save(self, noticing: Noticing, *, hold: bool = False) -> bytes:
         if self.full:
             raise StorageError("The disk is full.", "Free some space.")
         self.saved.append(noticing)
         self.log.append(("saved", noticing.part, noticing.line is not None))
+        self.held = hold
         return bytes([len(self.saved)]) * 16
+
+    def let_go(self, noticing: Noticing | None = None) -> bytes | None:
+        self.held = False
+        if noticing is not None and self.full_later:
+            raise StorageError("The disk is full.", "Free some space.")
+        if noticing is not None:
+            self.saved[-1] = noticing
+        self.log.append(("let go", None if noticing is None else str(noticing.when)))
+        return None if noticing is None else b"w" * 16
 
     def delete_last(self) -> Deletion:
         self.log.append(("delete last",))
@@ -263,6 +284,7 @@ class Rig:
         self.preferences = FakePreferences(self.log)
         self.observer = ListObserver(self.log)
         self.settings = Settings(clinician="Dr Lee")
+        self.asks_when = False
 
     def device(self) -> Device:
         return Device(
@@ -280,6 +302,7 @@ class Rig:
             clock=FakeClock(),
             observer=self.observer,
             settings=self.settings,
+            asking=Asking(lambda: self.asks_when, fake_answer),
         )
 
     def hear(self, *script: tuple[int, float] | Lost | Back | Gap) -> Loop:

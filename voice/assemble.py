@@ -10,6 +10,7 @@ from pathlib import Path
 
 from voice.adapters import recognisers, word_evidence
 from voice.adapters.bank import bank, space
+from voice.adapters.card_reports import of_enrolled
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
 from voice.adapters.dumps import forbid_dumps
@@ -23,6 +24,7 @@ from voice.adapters.rehearsal import RehearsalPreferences, RehearsalRecords
 from voice.adapters.settings_file import load_settings
 from voice.adapters.synthesiser import CachedSynthesiser
 from voice.adapters.vad import SileroActivity
+from voice.assemble_asking import asking
 from voice.card import Card
 from voice.household import listened_for
 from voice.loop import Device
@@ -55,7 +57,7 @@ def device(
     Raises OnebreathError for whatever in `home` or on this machine keeps it from working.
     """
     forbid_dumps()
-    mailbox = DeviceMailbox(home)
+    mailbox = DeviceMailbox(home, of_enrolled(home))
     settings = settings_of(home, rehearse=rehearse, mailbox=mailbox)
     box = card_box(home)
     cards, damaged = box.load()
@@ -70,6 +72,7 @@ def device(
             home, courier=live, ask=not (live or offline), hold_s=settings.hold_s, mailbox=mailbox
         )
     )
+    wording = load_wording(settings.language)
     try:
         yield Device(
             microphone=microphone,
@@ -81,13 +84,14 @@ def device(
             transcriber=recognisers.transcriber(settings.language, model_path(settings)),
             commands=recognisers.commands(settings.language, model_path(settings)),
             synthesiser=synthesiser(home),
-            wording=load_wording(settings.language),
+            wording=wording,
             cards=ToldCards(box, lambda: mailbox.state),
             records=records,
             preferences=RehearsalPreferences() if rehearse else FilePreferences(home),
             clock=SystemClock(),
             observer=observer,
             settings=settings,
+            asking=asking(home, settings, wording, mailbox, model_path(settings)),
         )
     finally:
         records.close()

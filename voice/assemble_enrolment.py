@@ -10,8 +10,10 @@ from pathlib import Path
 from voice import assemble
 from voice.adapters import recognisers, word_evidence
 from voice.adapters.bank import bank, space
+from voice.adapters.card_reports import of_enrolled, reporting
 from voice.adapters.cards import CardBox
 from voice.adapters.clock import SystemClock
+from voice.adapters.consents import FileConsents
 from voice.adapters.identity import load_pairing
 from voice.adapters.mailbox import DeviceMailbox
 from voice.adapters.microphone import CardMicrophone
@@ -21,6 +23,7 @@ from voice.adapters.recorded import REASONS, Recorded, read_phrase
 from voice.adapters.takes import TakeMaker
 from voice.adapters.uplink import HttpUplink
 from voice.adapters.vad import SileroActivity
+from voice.assemble_asking import to_be_agreed
 from voice.audio import Clip
 from voice.audition import Agreement, Refusal
 from voice.card import Card, clean_name
@@ -34,6 +37,7 @@ from voice.mailbox import asked_for, told_of
 from voice.naming import NameRefusedError, refuse_name
 from voice.outbox import UnreachableError
 from voice.ports import Microphone, Player
+from voice.progress import Progress, outcome
 from voice.revising import Brought, Revised, revise
 from voice.speaking import Speaking
 
@@ -98,7 +102,7 @@ def waiting(home: Path) -> Waiting | None:
     pairing = load_pairing(home)
     if pairing is None:
         return None
-    mailbox = DeviceMailbox(home)
+    mailbox = DeviceMailbox(home, of_enrolled(home))
     link = HttpUplink.of(home)
     reached = False
     try:
@@ -152,12 +156,22 @@ def from_files(home: Path, asked: Asked, files: Files) -> Enrolled:
     )
     if asked.forget_talk and before is not None and not before.talk:
         reading.notes.append("No talk was kept of this part.")
-    return _keep(home, box, asked.name, before, brought, reading.notes)
+    with reporting(home, asked.name) as progress:
+        progress.from_files(len(takes))
+        return _keep(home, box, asked.name, before, brought, reading.notes, progress)
 
 
 def led(home: Path, asked: Asked, microphone: Microphone, player: Player) -> Enrolled:
-    """Enrol with spoken prompts. Raises as `from_files`; what a person should hear of it has been said."""
+    """Enrol with spoken prompts. Raises as `from_files`; what a person should hear of it has been said.
+
+    The clinician whose card asked for the part is told how it goes.
+    """
     asked = replace(asked, name=clean_name(asked.name))
+    with reporting(home, asked.name) as progress:
+        return _led(home, asked, microphone, player, progress)
+
+
+def _led(home: Path, asked: Asked, microphone: Microphone, player: Player, progress: Progress) -> Enrolled:
     box = assemble.card_box(home)
     before = None if asked.replace else box.get(asked.name)
     if asked.audition and before is None:
@@ -170,10 +184,12 @@ def led(home: Path, asked: Asked, microphone: Microphone, player: Player) -> Enr
         recognisers.commands(settings.language, model),
         TakeMaker(),
         SpokenConsent(recognisers.transcriber(settings.language, model), settings.language),
+        progress,
     )
     try:
         refuse_name(asked.name)
     except NameRefusedError as refused:
+        progress.refused(refused.prompt)
         session.close(refused.prompt)
         raise
     ask = not asked.keep_talk
@@ -188,7 +204,9 @@ def led(home: Path, asked: Asked, microphone: Microphone, player: Player) -> Enr
         quiet=asked.quiet,
         anyway=asked.anyway,
     )
-    enrolled = _keep(home, box, asked.name, before, brought, [])
+    enrolled = _keep(home, box, asked.name, before, brought, [], progress)
+    if enrolled.kept and to_be_agreed(home, settings, model) and session.ask_when():
+        FileConsents(home).keep_asks_when(True)
     session.close(*_closing(enrolled))
     return enrolled
 
@@ -213,11 +231,21 @@ def keep_anyway(home: Path, enrolled: Enrolled) -> Enrolled:
     """Keep a part whose forecast speaks against it: the clinician decided so. Raises StorageError."""
     card = replace(enrolled.card, anyway=True)
     CardBox(home).put(card)
-    return replace(enrolled, card=card, kept=True)
+    kept = replace(enrolled, card=card, kept=True)
+    with reporting(home, card.name) as progress:
+        progress.from_files(len(card.takes))
+        _tell(kept, progress)
+    return kept
 
 
 def _keep(
-    home: Path, box: CardBox, name: str, before: Card | None, brought: Brought, notes: Sequence[str]
+    home: Path,
+    box: CardBox,
+    name: str,
+    before: Card | None,
+    brought: Brought,
+    notes: Sequence[str],
+    progress: Progress,
 ) -> Enrolled:
     mailbox = DeviceMailbox(home)
     settings = assemble.settings_of(home, mailbox=mailbox)
@@ -233,14 +261,30 @@ def _keep(
     # What was learnt about a part that is there already stays; only a new one can still be called otherwise.
     kept = before is not None or revised.refusal is None or revised.card.anyway
     if kept:
-        box.put(revised.card)
+        try:
+            box.put(revised.card)
+        except StorageError:
+            progress.stopped("storage")
+            raise
     others, _ = box.load()
     alike = confusions(revised.card, others, space())
     anew = [assemble.up_to_date(box.renewed)] if box.renewed else []
     told = (*anew, *notes, *_told(revised))
-    return Enrolled(
+    enrolled = Enrolled(
         revised.card, before, kept, revised.refusal, tuple(alike), told, revised.worse is not None
     )
+    _tell(enrolled, progress)
+    return enrolled
+
+
+def _tell(enrolled: Enrolled, progress: Progress) -> None:
+    """Tell the clinician what came of it."""
+    prompt = None if enrolled.refusal is None else enrolled.refusal.prompt
+    if not enrolled.kept and prompt is not None:
+        progress.refused(prompt, enrolled.card.forecast)
+        return
+    reason = outcome(alike=bool(enrolled.alike), as_before=enrolled.as_before, prompt=prompt)
+    progress.done(enrolled.card.forecast, reason)
 
 
 def _told(revised: Revised) -> list[str]:

@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "listen": "voice.commands.listen",
     "replay": "voice.commands.replay",
     "enrol": "voice.commands.enrol",
+    "consent": "voice.commands.consent",
     "check": "voice.commands.check",
     "models": "voice.commands.models",
     "pair": "voice.commands.pair",

@@ -6,11 +6,16 @@ sound, clocks, threads, files. Time is an argument, in seconds of audio.
     resting -> listening -> (name) -> cue tone, a window for "not now" -> phrase -> asking -> waiting
             -> capturing -> transcribing -> saving -> closing -> listening
 
+    and, where clinician and client want it (S20): saving -> asking when -> hearing when -> saving -> closing
+
 Decisions:
 - A hearing cancelled before the phrase ("not now", "stop", "delete that") is not saved: it may have been a
   false hearing, and a record the client never meant would reach the clinician under their name.
 - After the phrase "stop" and "not now" close the exchange and keep the noticing, without a line.
 - "Delete that" before the close keeps nothing of this exchange; the record before it stays.
+- "Starting, in it, or after?" is asked once, after everything is safe on disk, and never in an exchange in
+  which the client said "stop" or "not now". An answer, any other words, "not now" and silence lead to the
+  same close; nothing is said of which it was.
 - "Help" ends an exchange, keeps its noticing, and says the fixed words, which also say who will read it.
 - "Again" between exchanges goes through the cue tone and its window like a hearing; asks and saves nothing.
 - Between exchanges "again", "louder", "quieter", "slower" and "delete that" count for two minutes after the
@@ -31,9 +36,12 @@ from voice.dialogue_commands import COMMANDS, capturing_tick
 from voice.dialogue_moves import Handler, Result, past_its_time
 from voice.dialogue_rows import (
     asked,
+    asked_when,
     closed,
     cue_ended,
+    deleted_within,
     deletion_done,
+    hearing_when_tick,
     line_begins,
     line_goes_on,
     line_pauses,
@@ -52,6 +60,8 @@ from voice.dialogue_rows import (
     standing_changed,
     started,
     waiting_tick,
+    when_heard,
+    when_passed,
     window_tick,
 )
 from voice.dialogue_state import HEARS_COMMANDS, HEARS_NAMES, Exchange, Phase, State
@@ -101,6 +111,11 @@ TABLE: Final[Mapping[tuple[Phase, type[e.Event]], Handler]] = {
     (Phase.TRANSCRIBING, e.LineReady): line_ready,
     (Phase.SAVING, e.Saved): saved,
     (Phase.SAVING, e.NotSaved): not_saved,
+    (Phase.SAVING, e.DeletionDone): deleted_within,
+    (Phase.ASKING_WHEN, e.PlaybackEnded): asked_when,
+    (Phase.HEARING_WHEN, e.WhenHeard): when_heard,
+    (Phase.HEARING_WHEN, e.SpeechEnded): when_passed,
+    (Phase.HEARING_WHEN, e.Tick): hearing_when_tick,
     (Phase.CLOSING, e.PlaybackEnded): closed,
 }
 """What follows when something happens in a phase. What is absent changes nothing."""

@@ -7,12 +7,19 @@ from dataclasses import replace
 from typing import Final, cast
 
 from voice import events as e
-from voice.dialogue_moves import Handler, Result, close, enter, finish_line, keep, play, rest
+from voice.dialogue_moves import Handler, Result, close, enter, finish_line, keep, let_go, play, rest
 from voice.dialogue_state import Exchange, Phase, State
 from voice.ports import Command
 from voice.settings import GAINS, RATES
 
-SAFETY: Final = ("help.nobody", "help.reads", "help.also_reads", "help.danger", "help.talk")
+SAFETY: Final = (
+    "help.nobody",
+    "help.reads",
+    "help.reads_on",
+    "help.also_reads",
+    "help.danger",
+    "help.talk",
+)
 SAFETY_RESTING: Final = ("help.nobody", "help.danger", "help.talk")
 
 
@@ -24,6 +31,8 @@ def _mute(state: State, event: e.Event, now: float) -> Result:
     muted = replace(state, muted=True, notices=("mute.on",))
     if state.phase is Phase.WINDOW:
         return close(muted, now, "cancelled")
+    if state.phase is Phase.HEARING_WHEN:
+        return let_go(muted, now)
     return keep(muted, now) if state.phase is Phase.WAITING else rest(muted, now)
 
 
@@ -32,7 +41,19 @@ def _unmute(state: State, event: e.Event, now: float) -> Result:
 
 
 def _keep_without_line(state: State, event: e.Event, now: float) -> Result:
-    return keep(state, now)
+    """Who has said "not now" once is asked nothing more."""
+    exchange = cast(Exchange, state.exchange)
+    return keep(replace(state, exchange=replace(exchange, asks_when=False)), now)
+
+
+def _no_answer(state: State, event: e.Event, now: float) -> Result:
+    return let_go(state, now)
+
+
+def _delete_held(state: State, event: e.Event, now: float) -> Result:
+    """It is on disk already and no byte of it has left: it is deleted like any last record."""
+    exchange = replace(cast(Exchange, state.exchange), held=None)
+    return enter(replace(state, exchange=exchange), Phase.SAVING, now), (e.DeleteLast(),)
 
 
 def _forget(state: State, event: e.Event, now: float) -> Result:
@@ -46,8 +67,8 @@ def _delete_last(state: State, event: e.Event, now: float) -> Result:
 def _help(state: State, event: e.Event, now: float) -> Result:
     if state.exchange is None:
         return rest(replace(state, notices=SAFETY), now)
-    exchange = replace(state.exchange, silent_close=True, quiet=False)
-    return keep(replace(state, notices=SAFETY, exchange=exchange), now)
+    helped = replace(state, notices=SAFETY, exchange=replace(state.exchange, silent_close=True, quiet=False))
+    return let_go(helped, now) if state.phase is Phase.HEARING_WHEN else keep(helped, now)
 
 
 def _help_resting(state: State, event: e.Event, now: float) -> Result:
@@ -90,6 +111,8 @@ def _adjust(state: State, event: e.Event, now: float) -> Result:
     remember = e.Remember(volume, RATES[rate])
     if state.phase is Phase.WINDOW:
         return state, (remember,)
+    if state.phase is Phase.HEARING_WHEN:
+        return let_go(state, now, None, (remember,))
     if state.phase is Phase.WAITING:
         state, actions = play(state, Phase.ASKING, now, e.Prompt(key), e.Tone.LINE)
         return state, (remember, *actions)
@@ -147,6 +170,16 @@ _WHILE_WAITING: Final[Mapping[Command, Handler]] = {
     Command.HELP: _help,
     Command.STOP_LISTENING: _mute,
 }
+_WHILE_HEARING_WHEN: Final[Mapping[Command, Handler]] = {
+    Command.STOP: _no_answer,
+    Command.NOT_NOW: _no_answer,
+    Command.LOUDER: _adjust,
+    Command.QUIETER: _adjust,
+    Command.SLOWER: _adjust,
+    Command.DELETE_THAT: _delete_held,
+    Command.HELP: _help,
+    Command.STOP_LISTENING: _mute,
+}
 _WHILE_LISTENING: Final[Mapping[Command, Handler]] = {
     Command.AGAIN: _in_conversation(_repeat),
     Command.LOUDER: _in_conversation(_adjust),
@@ -166,6 +199,7 @@ COMMANDS: Final[Mapping[tuple[Phase, Command], Handler]] = {
     **{(Phase.WINDOW, command): row for command, row in _IN_WINDOW.items()},
     **{(Phase.WAITING, command): row for command, row in _WHILE_WAITING.items()},
     **{(Phase.CAPTURING, command): _maybe_command for command in _WHILE_WAITING},
+    **{(Phase.HEARING_WHEN, command): row for command, row in _WHILE_HEARING_WHEN.items()},
     **{(Phase.LISTENING, command): row for command, row in _WHILE_LISTENING.items()},
     **{(Phase.MUTED, command): row for command, row in _WHILE_MUTED.items()},
     (Phase.RESTING, Command.HELP): _help_resting,

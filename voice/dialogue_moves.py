@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from voice import events as e
 from voice.dialogue_state import Exchange, Phase, State
-from voice.noticing import Noticing
+from voice.noticing import Noticing, When
 from voice.ports import Standing
 from voice.transcript import Transcript
+
+ASKING_WHEN_S: Final = 8.0
+"""What "Starting, in it, or after?" takes beside the wait for its answer: saying it, and the answer."""
 
 Result = tuple[State, tuple[e.Action, ...]]
 Handler = Callable[[State, e.Event, float], Result]
@@ -70,8 +73,34 @@ def keep(
     if exchange is None or exchange.repeat:
         return close(state, now, "again", actions)
     noticing = Noticing(part=exchange.part, at=exchange.at, line=line)
-    state = replace(state, exchange=replace(exchange, line=line is not None))
-    return enter(state, Phase.SAVING, now), (*actions, e.Save(noticing))
+    hold = _asks_when(state, exchange, now)
+    exchange = replace(exchange, line=line is not None, asks_when=False, held=noticing if hold else None)
+    state = replace(state, exchange=exchange)
+    return enter(state, Phase.SAVING, now), (*actions, e.Save(noticing, hold))
+
+
+def _asks_when(state: State, exchange: Exchange, now: float) -> bool:
+    """Whether the question of S20 follows: never in quiet, never after "not now", never for want of time."""
+    if not exchange.asks_when or exchange.silent_close or state.deaf or state.muted:
+        return False
+    timing = state.timing
+    left = timing.exchange_max_s - timing.close_reserve_s - (now - exchange.started_s)
+    return state.standing is Standing.ACTIVE and left >= timing.when_wait_s + ASKING_WHEN_S
+
+
+def let_go(state: State, now: float, when: When | None = None, actions: tuple[e.Action, ...] = ()) -> Result:
+    """The question of S20 is over, with an answer or without; the same close follows either (S13).
+
+    The noticing and its line were sealed and on disk before the question was asked, so that a cut of the
+    power in these seconds costs one word at most. Only its sending has waited. With an answer it is sealed
+    again under a new record id and takes the place of the first in one commit, at the same sequence number:
+    each record is still sealed once, no byte of the first has left, and whatever fails leaves the first.
+    """
+    exchange = cast(Exchange, state.exchange)
+    held = exchange.held if when is not None else None
+    noticing = None if held is None else replace(held, when=when)
+    state = replace(state, exchange=replace(exchange, held=None))
+    return enter(state, Phase.SAVING, now), (*actions, e.LetGo(noticing))
 
 
 def finish_line(state: State, now: float) -> Result:
@@ -110,7 +139,8 @@ def past_its_time(state: State, now: float) -> Result | None:
         return None
     age = now - exchange.started_s
     if age >= timing.exchange_max_s:
-        return close(state, now, "time", (e.StopPlaying(), e.DropLine()))
+        held = () if exchange.held is None else (e.LetGo(),)
+        return close(state, now, "time", (e.StopPlaying(), e.DropLine(), *held))
     if age < timing.exchange_max_s - timing.close_reserve_s:
         return None
     if state.phase in (Phase.CUE, Phase.WINDOW):
@@ -119,4 +149,6 @@ def past_its_time(state: State, now: float) -> Result | None:
         return keep(state, now, (e.StopPlaying(),))
     if state.phase is Phase.CAPTURING:
         return finish_line(state, now)
+    if state.phase in (Phase.ASKING_WHEN, Phase.HEARING_WHEN):
+        return let_go(state, now, None, (e.StopPlaying(),))
     return None

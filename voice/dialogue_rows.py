@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from voice import events as e
-from voice.dialogue_moves import Result, ask, breathe, close, enter, finish_line, keep, play, rest
+from voice.dialogue_moves import (
+    Result,
+    ask,
+    breathe,
+    close,
+    enter,
+    finish_line,
+    keep,
+    let_go,
+    play,
+    rest,
+)
 from voice.dialogue_state import Exchange, Phase, State
 from voice.ports import Deletion, Standing
 
@@ -17,7 +28,9 @@ def started(state: State, event: e.Event, now: float) -> Result:
 
 def name_heard(state: State, event: e.Event, now: float) -> Result:
     heard = cast(e.NameHeard, event)
-    exchange = Exchange(heard.part, heard.at, heard.phrase_s, now, quiet=heard.quiet)
+    exchange = Exchange(
+        heard.part, heard.at, heard.phrase_s, now, quiet=heard.quiet, asks_when=heard.asks_when
+    )
     return play(replace(state, exchange=exchange, speaking=False), Phase.CUE, now, e.Tone.CUE)
 
 
@@ -81,10 +94,36 @@ def line_ready(state: State, event: e.Event, now: float) -> Result:
 
 def saved(state: State, event: e.Event, now: float) -> Result:
     exchange = cast(Exchange, state.exchange)
+    if exchange.held is not None:
+        return play(state, Phase.ASKING_WHEN, now, e.Prompt("ask.when"), e.Tone.LINE)
     if exchange.silent_close:
         return close(state, now, "help" if state.notices else "noticing")
     key = "close.saved" if cast(e.Saved, event).online else "close.saved_offline"
     return play(state, Phase.CLOSING, now, e.Prompt(key))
+
+
+def asked_when(state: State, event: e.Event, now: float) -> Result:
+    if state.deaf:
+        return let_go(state, now)
+    return replace(enter(state, Phase.HEARING_WHEN, now), speaking=False), ()
+
+
+def when_heard(state: State, event: e.Event, now: float) -> Result:
+    return let_go(state, now, cast(e.WhenHeard, event).when)
+
+
+def when_passed(state: State, event: e.Event, now: float) -> Result:
+    """Something was said and it was no answer: it is left at that, and nothing is asked twice."""
+    return let_go(state, now)
+
+
+def hearing_when_tick(state: State, event: e.Event, now: float) -> Result:
+    timing = state.timing
+    if now - state.since_s < timing.when_wait_s:
+        return state, ()
+    if state.speaking and now - state.turned_s < timing.command_s + timing.settle_s:
+        return state, ()
+    return let_go(state, now)
 
 
 def not_saved(state: State, event: e.Event, now: float) -> Result:
@@ -102,14 +141,23 @@ def said(state: State, event: e.Event, now: float) -> Result:
     return rest(state, now)
 
 
+_DELETION: Final = {
+    Deletion.DELETED: "delete.done",
+    Deletion.DELIVERED: "delete.delivered",
+    Deletion.NOTHING: "delete.nothing",
+}
+
+
 def deletion_done(state: State, event: e.Event, now: float) -> Result:
-    outcome = cast(e.DeletionDone, event).outcome
-    key = {
-        Deletion.DELETED: "delete.done",
-        Deletion.DELIVERED: "delete.delivered",
-        Deletion.NOTHING: "delete.nothing",
-    }[outcome]
+    key = _DELETION[cast(e.DeletionDone, event).outcome]
     return rest(replace(state, notices=(key,)), now)
+
+
+def deleted_within(state: State, event: e.Event, now: float) -> Result:
+    """In answer to the question of S20, "delete that" ends the exchange with what became of it."""
+    outcome = cast(e.DeletionDone, event).outcome
+    state = replace(state, notices=(_DELETION[outcome],))
+    return close(state, now, "deleted") if outcome is Deletion.DELETED else closed(state, event, now)
 
 
 def speech_started(state: State, event: e.Event, now: float) -> Result:
@@ -128,6 +176,8 @@ def microphone_lost(state: State, event: e.Event, now: float) -> Result:
         return close(state, now, "cancelled", (e.StopPlaying(),))
     if state.phase is Phase.WAITING:
         return keep(state, now)
+    if state.phase is Phase.HEARING_WHEN:
+        return let_go(state, now)
     return finish_line(state, now) if state.phase is Phase.CAPTURING else (state, ())
 
 

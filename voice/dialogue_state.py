@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from voice.noticing import Noticing
 from voice.ports import Command, Standing
 from voice.settings import Timing
 
@@ -28,6 +29,8 @@ class Phase(StrEnum):
     CAPTURING = "capturing"
     TRANSCRIBING = "transcribing"
     SAVING = "saving"
+    ASKING_WHEN = "asking when"
+    HEARING_WHEN = "hearing when"
     CLOSING = "closing"
 
 
@@ -35,13 +38,25 @@ HEARS_NAMES: Final = frozenset({Phase.LISTENING, Phase.RESTING})
 """A resting device still hears, to say once that it rests."""
 
 HEARS_COMMANDS: Final = frozenset(
-    {Phase.RESTING, Phase.LISTENING, Phase.MUTED, Phase.WINDOW, Phase.WAITING, Phase.CAPTURING}
+    {
+        Phase.RESTING,
+        Phase.LISTENING,
+        Phase.MUTED,
+        Phase.WINDOW,
+        Phase.WAITING,
+        Phase.CAPTURING,
+        Phase.HEARING_WHEN,
+    }
 )
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One noticing on its way. `repeat`: only the phrase was asked for again; nothing is asked or saved."""
+    """One noticing on its way. `repeat`: only the phrase was asked for again; nothing is asked or saved.
+
+    `asks_when`: the question of S20 may still come. `held`: the noticing that is on disk already and that one
+    word may join; None before and after.
+    """
 
     part: str
     at: datetime
@@ -53,6 +68,8 @@ class Exchange:
     reminded: bool = False
     line: bool = False
     silent_close: bool = False
+    asks_when: bool = False
+    held: Noticing | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from voice.errors import EnrolmentError
 from voice.events import Prompt, Tone
 from voice.leading import GoneError, Leading
 from voice.ports import Command, CommandRecogniser, Embeddings
+from voice.progress import TRIES, Progress
 from voice.revising import Brought
 
 TAKE_SILENCE_S: Final = 0.8
@@ -31,7 +32,6 @@ DIFFERENT_TAKES: Final = 3
 KEEP_WAIT_S: Final = 4.0
 """After "I keep this", the time to say "again"."""
 
-TRIES: Final = 5
 SILENT_TRIES: Final = 2
 """Tones in a row after which nothing was said: the client has had enough of it."""
 
@@ -91,13 +91,21 @@ class Consent(Protocol):
 
 
 class Enrolling:
-    """One led enrolment. Call `close` at its end with what came of it."""
+    """One led enrolment. Call `close` at its end with what came of it. `progress` is told how far it is."""
 
-    def __init__(self, leading: Leading, commands: CommandRecogniser, maker: Maker, consent: Consent) -> None:
+    def __init__(
+        self,
+        leading: Leading,
+        commands: CommandRecogniser,
+        maker: Maker,
+        consent: Consent,
+        progress: Progress | None = None,
+    ) -> None:
         self._leading = leading
         self._commands = commands
         self._maker = maker
         self._consent = consent
+        self._progress = progress or Progress()
 
     def lead(self, judge: Judge, *, audition: bool = True, ask: bool = True) -> Brought:
         """Record takes until `judge` has enough, the phrase, and an audition.
@@ -108,8 +116,10 @@ class Enrolling:
         has then been told so by voice.
         """
         with self._telling():
+            self._progress.begin()
             self._leading.say(Prompt("enrol.welcome"))
             takes, recordings = self._takes(judge)
+            self._progress.phrase(len(takes))
             led = Brought(takes, recordings, self._phrase())
             return self._audition(led, ask) if audition else led
 
@@ -117,6 +127,19 @@ class Enrolling:
         """An audition alone, for a part that has its takes. Raises AudioError as `lead`."""
         with self._telling():
             return self._audition(Brought(), ask)
+
+    def ask_when(self) -> bool:
+        """Ask for the client's consent to the question of S20; whether it was given. Raises AudioError.
+
+        Nothing is asked, and none is given, where no yes could be understood.
+        """
+        if not self._consent.asks:
+            return False
+        with self._telling():
+            self._leading.say(Prompt("enrol.ask_when"), Tone.LINE)
+            given = self._consent.given(self._leading.record(TAKE_SILENCE_S))
+            self._leading.say(Prompt("enrol.when_asked" if given else "enrol.when_not_asked"))
+        return given
 
     def close(self, *prompts: str) -> None:
         """Say what came of it, by the keys of prompts. Raises AudioError."""
@@ -128,6 +151,7 @@ class Enrolling:
         try:
             yield
         except GoneError:
+            self._progress.stopped("microphone")
             self._leading.say_gone()
             raise
 
@@ -137,7 +161,8 @@ class Enrolling:
         opening = "enrol.say_name"
         different = 0
         while not judge.enough(takes):
-            take, recording = self._take(opening)
+            self._progress.recording(len(takes), _different(opening))
+            take, recording = self._take(opening, len(takes))
             takes.append(take)
             recordings.append(recording)
             opening = "enrol.again"
@@ -148,7 +173,7 @@ class Enrolling:
                 different += 1
         return tuple(takes), tuple(recordings)
 
-    def _take(self, opening: str) -> tuple[Take, Clip]:
+    def _take(self, opening: str, takes: int) -> tuple[Take, Clip]:
         problem = Problem.TOO_QUIET
         for _ in range(ATTEMPTS):
             self._leading.say(Prompt(opening), Tone.LINE)
@@ -157,6 +182,8 @@ class Enrolling:
             if isinstance(made, Take):
                 return made, Clip(samples)
             problem, opening = made, PROMPTS[made]
+            self._progress.recording(takes, problem)
+        self._progress.stopped(problem.value)
         raise EnrolmentError(
             f"No recording of the name could be used ({problem.value.replace('_', ' ')}).",
             "Check the microphone with `onebreath check`, then enrol again.",
@@ -182,6 +209,7 @@ class Enrolling:
 
     def _audition(self, led: Brought, ask: bool) -> Brought:
         led = replace(led, tries=self._tries())
+        self._progress.talking()
         self._leading.say(Prompt("enrol.talk"), Tone.LINE)
         talk = self._maker.talk(self._leading.record(TALK_SILENCE_S, longest_s=TALK_S))
         if not (talk and ask and self._consent.asks):
@@ -195,15 +223,21 @@ class Enrolling:
         """The name a few more times. Whatever is said counts as it would at home; only silence does not."""
         tries: list[Embeddings] = []
         silent = 0
+        self._progress.trying(0)
         self._leading.say(Prompt("enrol.audition"), Tone.LINE)
         while True:
             samples = self._leading.record(TAKE_SILENCE_S)
             silent = 0 if len(samples) else silent + 1
             if len(samples):
                 tries.append(self._maker.embed(samples))
+                self._progress.trying(len(tries))
             if len(tries) == TRIES or silent == SILENT_TRIES:
                 return tuple(tries)
             self._leading.say(Tone.LINE)
+
+
+def _different(opening: str) -> Problem | None:
+    return Problem.DIFFERENT if opening == PROMPTS[Problem.DIFFERENT] else None
 
 
 def _trimmed(samples: Samples) -> Samples:

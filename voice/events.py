@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from voice.noticing import Noticing
+from voice.noticing import Noticing, When
 from voice.ports import Command, Deletion, Standing
 from voice.transcript import Transcript
 
@@ -27,13 +27,15 @@ class Tick:
 class NameHeard:
     """A part was named at `at`. `phrase_s` is the length of its phrase, None when it has none.
 
-    `quiet` asks for the tone alone: quiet hours, or a part set to quiet.
+    `quiet` asks for the tone alone: quiet hours, or a part set to quiet. `asks_when`: clinician and client
+    both want the one question of S20.
     """
 
     part: str
     at: datetime
     phrase_s: float | None
     quiet: bool = False
+    asks_when: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,13 @@ class LineReady:
     """The captured line as text; None when next to nothing had been spoken."""
 
     line: Transcript | None
+
+
+@dataclass(frozen=True)
+class WhenHeard:
+    """The answer to "Starting, in it, or after?". Comes before its SpeechEnded."""
+
+    when: When
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,7 @@ Event = (
     | SpeechEnded
     | PlaybackEnded
     | LineReady
+    | WhenHeard
     | Saved
     | NotSaved
     | DeletionDone
@@ -193,9 +203,23 @@ class DropLine:
 
 @dataclass(frozen=True)
 class Save:
-    """Seal and keep. Answered by Saved or NotSaved."""
+    """Seal and keep. Answered by Saved or NotSaved.
+
+    `hold`: durable at once like every other, and not to be sent before LetGo; one word may still join it.
+    """
 
     noticing: Noticing
+    hold: bool = False
+
+
+@dataclass(frozen=True)
+class LetGo:
+    """What was saved to be held may be sent now; with a noticing, that takes its place first.
+
+    Answered by Saved.
+    """
+
+    noticing: Noticing | None = None
 
 
 @dataclass(frozen=True)
@@ -227,5 +251,15 @@ class Resting:
 
 
 Action = (
-    Play | StopPlaying | BeginLine | FinishLine | DropLine | Save | DeleteLast | Remember | Closed | Resting
+    Play
+    | StopPlaying
+    | BeginLine
+    | FinishLine
+    | DropLine
+    | Save
+    | LetGo
+    | DeleteLast
+    | Remember
+    | Closed
+    | Resting
 )

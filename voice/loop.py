@@ -16,6 +16,7 @@ import numpy as np
 
 from voice import events as e
 from voice import reports
+from voice.asking import NOT_ASKED, Asking
 from voice.audio import BLOCK_S, HOP, Samples
 from voice.dialogue import HEARS_COMMANDS, HEARS_NAMES, Phase, State, step
 from voice.ears import Ears, Heard
@@ -84,6 +85,7 @@ class Device:
     clock: WallClock
     observer: reports.Observer
     settings: Settings
+    asking: Asking = NOT_ASKED
 
     def run(self) -> None:
         """Listen until the microphone ends and the exchange under way is over."""
@@ -204,12 +206,17 @@ class Loop:
         phrase = device.cards.phrase(hearing.part)
         hours = device.settings.quiet_hours
         quiet = device.cards.quiet(hearing.part) or (hours is not None and hours.contain(at.time()))
-        return e.NameHeard(hearing.part, at, None if phrase is None else phrase.seconds, quiet)
+        phrase_s = None if phrase is None else phrase.seconds
+        return e.NameHeard(hearing.part, at, phrase_s, quiet, device.asking.wanted())
 
     def _utterance(self, turn: Ended) -> None:
         self._spoken_s += turn.seconds
         if turn.alone and turn.seconds <= self._state.timing.command_s and self.phase in HEARS_COMMANDS:
             sound = self._ears.between(turn.start_s - AROUND_S, turn.end_s + AROUND_S)
+            if self.phase is Phase.HEARING_WHEN and (when := self._device.asking.answer(sound)) is not None:
+                self._report(reports.answered(self._now, str(when)))
+                self._happened(e.WhenHeard(when))
+                return
             # In the moment to say "not now", an unheard "stop" costs more than one that was not said.
             expecting = CANCELS if self.phase is Phase.WINDOW else frozenset[Command]()
             command = self._device.commands.recognise(sound, expecting=expecting)
@@ -268,6 +275,8 @@ class Loop:
                 self._dictation = None
             case e.Save():
                 self._upcoming.append(self._save(action))
+            case e.LetGo():
+                self._upcoming.append(self._let_go(action))
             case e.DeleteLast():
                 outcome = self._device.records.delete_last()
                 self._report(reports.deleted(self._now, str(outcome)))
@@ -350,7 +359,7 @@ class Loop:
     def _save(self, action: e.Save) -> e.Event:
         records = self._device.records
         try:
-            record = records.save(action.noticing)
+            record = records.save(action.noticing, hold=action.hold)
         except (OnebreathError, OSError) as error:
             cause = error.cause if isinstance(error, OnebreathError) else type(error).__name__
             log.error("a noticing could not be kept: %s", cause)
@@ -358,6 +367,20 @@ class Loop:
             return e.NotSaved()
         online = records.online()
         self._report(reports.sealed(self._now, record, online))
+        return e.Saved(online)
+
+    def _let_go(self, action: e.LetGo) -> e.Event:
+        """Whatever fails here, the noticing and its line are on disk: "saved" stays true."""
+        records = self._device.records
+        record = None
+        try:
+            record = records.let_go(action.noticing)
+        except (OnebreathError, OSError) as error:
+            cause = error.cause if isinstance(error, OnebreathError) else type(error).__name__
+            log.error("an answer could not be kept: %s", cause)
+        online = records.online()
+        if record is not None:
+            self._report(reports.sealed(self._now, record, online))
         return e.Saved(online)
 
     def _report(self, report: reports.Report) -> None:

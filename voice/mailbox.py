@@ -19,6 +19,7 @@ from voice.card import Card
 from voice.ports import Cards, Hearing, Spotter
 from voice.settings import Settings, from_mapping
 from voice.wire.card_content import PartCard, decode_card
+from voice.wire.card_reports import MAX_NUMBER
 from voice.wire.cards import open_card, parse_card
 from voice.wire.errors import SealError
 
@@ -46,15 +47,27 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Reported:
+    """The last report on a version of a card: its number, and the sealed bytes until the server has them."""
+
+    card_id: bytes
+    version: int
+    number: int
+    sealed: bytes | None = None
+
+
+@dataclass(frozen=True)
 class Mailbox:
     """All that was taken. `highest` is the highest version so far; `settings` are the device's, as the newest
-    card that names each says; `owed` are cards whose arrival the server has not been told of."""
+    card that names each says; `owed` are cards whose arrival the server has not been told of; `reports` says
+    how enrolments went, at most one for each card."""
 
     device_id: bytes
     highest: int = 0
     told: tuple[Told, ...] = ()
     settings: Mapping[str, Value] = field(default_factory=dict)
     owed: tuple[tuple[bytes, int], ...] = ()
+    reports: tuple[Reported, ...] = ()
 
 
 class OlderCardError(SealError):
@@ -90,12 +103,47 @@ def take(
             *(owed for owed in mailbox.owed if owed[0] != frame.card_id),
             (frame.card_id, frame.version),
         ),
+        reports=tuple(report for report in mailbox.reports if report.card_id != frame.card_id),
     )
 
 
 def acknowledged(mailbox: Mailbox, card_id: bytes, version: int) -> Mailbox:
     """The mailbox once the server knows, or need not know, that this version arrived."""
     return replace(mailbox, owed=tuple(owed for owed in mailbox.owed if owed != (card_id, version)))
+
+
+def with_report(mailbox: Mailbox, told: Told, seal: Callable[[int], bytes]) -> Mailbox:
+    """The mailbox with a newer report on a card, in place of the one before. `seal` gets its number.
+
+    Of a card that was replaced meanwhile nothing is told: the mailbox then stays as it was.
+    """
+    others = tuple(report for report in mailbox.reports if report.card_id != told.card_id)
+    number = 1 + max((one.number for one in mailbox.reports if one.card_id == told.card_id), default=0)
+    here = any((one.card_id, one.version) == (told.card_id, told.version) for one in mailbox.told)
+    if not here or number > MAX_NUMBER:
+        return mailbox
+    return replace(mailbox, reports=(*others, Reported(told.card_id, told.version, number, seal(number))))
+
+
+def settled(mailbox: Mailbox, report: Reported, number: int = 0) -> Mailbox:
+    """The mailbox once the server has this report, or has no use for it; `number`: the greatest that it has
+    seen.
+
+    Of a report that is newer than this one only the number can change.
+    """
+    return replace(
+        mailbox,
+        reports=tuple(
+            replace(
+                one,
+                number=max(one.number, min(number, MAX_NUMBER - 1)),
+                sealed=None if one == report else one.sealed,
+            )
+            if (one.card_id, one.version) == (report.card_id, report.version)
+            else one
+            for one in mailbox.reports
+        ),
+    )
 
 
 def asked_for(mailbox: Mailbox, enrolled: Collection[str]) -> tuple[Told, ...]:

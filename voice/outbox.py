@@ -134,6 +134,10 @@ class Store(Protocol):
         """Remove the last row and free its sequence number."""
         ...
 
+    def replace(self, row: Row) -> None:
+        """Put this row in the place of the one with its sequence number, which was never offered."""
+        ...
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -154,7 +158,7 @@ class Flushed:
 
     `device_state` is None when the server said nothing about it; `reachable` is None when nothing was tried.
     `next_try_at` is when another flush is worth its while, on the clock that `now` came from; None when
-    nothing waits. `problem` is the last failure in plain words.
+    nothing waits, or only what is held. `problem` is the last failure in plain words.
     """
 
     delivered: int
@@ -208,11 +212,15 @@ class Outbox:
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._tries = _Tries()
+        self._held: int | None = None
+        """The sequence number of a record that is not to be offered yet. In memory only: after a cut of the
+        power it is a record like any other."""
 
-    def save(self, noticing: Noticing) -> bytes:
+    def save(self, noticing: Noticing, *, hold: bool = False) -> bytes:
         """Seal and commit one noticing; returns its record id of 16 bytes once it is on disk.
 
-        Raises StorageError when it could not be kept; everything saved before is still there.
+        `hold`: it is not offered before `let_go`, or the next `save`. Raises StorageError when it could not
+        be kept; everything saved before is still there.
         """
         with self._lock:
             sequence = self._store.last_sequence() + 1
@@ -220,6 +228,24 @@ class Outbox:
             sealed = self._seal(noticing, record_id, sequence)
             self._tries.first_seen.pop(sequence, None)
             self._store.add(Row(sequence, record_id, sealed))
+            self._held = sequence if hold else None
+            return record_id
+
+    def let_go(self, noticing: Noticing | None = None) -> bytes | None:
+        """The held record may be offered now; with `noticing`, that is sealed and takes its place first.
+
+        Returns the new record's id; None when nothing took its place, also where nothing was held any more.
+        One commit: the record before is there until it is not, and no byte of it has left. Raises
+        StorageError when the new one could not be kept; the one before then stays and goes.
+        """
+        with self._lock:
+            held, self._held = self._held, None
+            row = None if held is None else self._store.row(held)
+            if noticing is None or row is None or row.offered:
+                return None
+            record_id = self._new_record_id()
+            self._store.replace(Row(row.sequence, record_id, self._seal(noticing, record_id, row.sequence)))
+            self._tries.first_seen.pop(row.sequence, None)
             return record_id
 
     def pending(self) -> tuple[Row, ...]:
@@ -245,6 +271,7 @@ class Outbox:
         """Remove the last record if no byte of it can have left; False when the clinician has it, or may."""
         with self._lock:
             row = self._store.row(self._store.last_sequence())
+            self._held = None
             if row is None or row.offered:
                 return False
             self._store.take_back(row.sequence)
@@ -319,7 +346,7 @@ class Outbox:
         """The oldest waiting record whose hold is over, durably marked as offered before a byte is sent."""
         with self._lock:
             row = self._store.first_waiting()
-            if row is None:
+            if row is None or (row.sequence == self._held and not ignore_hold):
                 return None
             if not row.offered:
                 seen = self._tries.first_seen.setdefault(row.sequence, now)
@@ -357,7 +384,7 @@ class Outbox:
 
     def _next_try_at(self, now: float, ignore_hold: bool) -> float | None:
         row = self._store.first_waiting()
-        if row is None:
+        if row is None or (row.sequence == self._held and not ignore_hold):
             return None
         ready = now
         if not row.offered and not ignore_hold:

@@ -238,8 +238,19 @@ class SecondReader:
 class Records(Protocol):
     """Where noticings go: sealed, durable, on their way to the clinician."""
 
-    def save(self, noticing: Noticing) -> bytes:
-        """Seal and commit; the record id, once durable. Raises OnebreathError when it could not be kept."""
+    def save(self, noticing: Noticing, *, hold: bool = False) -> bytes:
+        """Seal and commit; the record id, once durable. Raises OnebreathError when it could not be kept.
+
+        `hold`: it is not sent before `let_go`.
+        """
+        ...
+
+    def let_go(self, noticing: Noticing | None = None) -> bytes | None:
+        """What is held may be sent now; with `noticing`, that takes its place first, in one commit.
+
+        The id of the new record; None when nothing took its place. Raises OnebreathError when the new one
+        could not be kept; the one before then stays, and is sent.
+        """
         ...
 
     def delete_last(self) -> Deletion:

@@ -14,7 +14,7 @@ from voice.transcript import Transcript
 
 Value = str | float | bool | list[dict[str, str | bool]] | None
 
-CONTENT: Final = frozenset({"part", "words", "text"})
+CONTENT: Final = frozenset({"part", "words", "text", "when"})
 """Fields that hold what the client said or named."""
 
 
@@ -109,6 +109,11 @@ def line(at: float, transcript: Transcript) -> Report:
     )
 
 
+def answered(at: float, when: str) -> Report:
+    """The client answered "Starting, in it, or after?"."""
+    return Report("answered", at, {"when": when})
+
+
 def sealed(at: float, record: bytes, online: bool) -> Report:
     """The noticing is sealed and durable."""
     return Report("sealed", at, {"record": record.hex(), "online": online})
@@ -160,6 +165,10 @@ def _line_sentence(fields: Mapping[str, Value]) -> str:
     return f"the line: {shown}  ({fields['transcriber']}{rough})"
 
 
+def _answered_sentence(fields: Mapping[str, Value]) -> str:
+    return f"answered “{fields['when']}”" if "when" in fields else "answered when it was"
+
+
 def _played_sentence(fields: Mapping[str, Value]) -> str:
     return f"played the phrase, {fields['seconds']} s"
 
@@ -173,6 +182,7 @@ _SENTENCES: Final[Mapping[str, Callable[[Mapping[str, Value]], str]]] = {
     "said": lambda f: f"said the prompt {f['prompt']}",
     "asked": lambda f: "the client may speak",
     "line": _line_sentence,
+    "answered": _answered_sentence,
     "sealed": lambda f: f"sealed record {f['record']}",
     "not_kept": lambda f: f"could not be kept: {f['cause']}",
     "deleted": lambda f: f"asked to delete: {f['outcome']}",

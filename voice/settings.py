@@ -8,6 +8,7 @@ from datetime import time
 from typing import Final
 
 from voice.errors import OnebreathError
+from voice.wire.card_content import DAYS
 
 
 class SettingsError(OnebreathError):
@@ -30,6 +31,8 @@ class Timing:
     """How long a line may take to begin, before the one reminder and again after it."""
     end_silence_s: float = 3.0
     """Silence that ends a line."""
+    when_wait_s: float = 6.0
+    """How long the answer to "Starting, in it, or after?" may take to begin."""
     command_silence_s: float = 1.5
     """Silence that ends a line which so far is one of the words that always work and nothing else."""
     line_max_s: float = 40.0
@@ -49,9 +52,21 @@ class Timing:
 PROFILES: Final[Mapping[str, Timing]] = {
     "brisk": Timing(end_silence_s=2.0),
     "usual": Timing(),
-    "slow": Timing(cancel_window_s=2.0, command_s=2.4, wait_s=15.0, end_silence_s=5.0, command_silence_s=2.0),
+    "slow": Timing(
+        cancel_window_s=2.0,
+        command_s=2.4,
+        wait_s=15.0,
+        end_silence_s=5.0,
+        when_wait_s=8.0,
+        command_silence_s=2.0,
+    ),
     "slowest": Timing(
-        cancel_window_s=3.0, command_s=3.0, wait_s=20.0, end_silence_s=8.0, command_silence_s=3.0
+        cancel_window_s=3.0,
+        command_s=3.0,
+        wait_s=20.0,
+        end_silence_s=8.0,
+        when_wait_s=10.0,
+        command_silence_s=3.0,
     ),
 }
 """Paces to choose from. Whatever the pace, the exchange stays within 90 s."""
@@ -92,6 +107,10 @@ class Settings:
     """The number to call in danger, for the client's region."""
     talk_number: str = "988"
     """The line to call to talk now, for the client's region."""
+    reads_on: tuple[str, ...] = ()
+    """The days of the week on which the clinician reads, as DAYS names them; none: nothing is said of it."""
+    asks_when: bool = False
+    """The clinician wants "Starting, in it, or after?" asked (S20); it is, once the client agrees too."""
     language: str = "en"
     model: str = ""
     """The folder of a Vosk model to use instead of the installed one for the language."""
@@ -115,7 +134,8 @@ class Settings:
 def from_mapping(values: Mapping[str, object]) -> Settings:
     """Settings from plain values, as a card or a settings file carries them; absent keys keep their default.
 
-    Keys: clinician, danger_number, talk_number, language, model (a folder), pace (a
+    Keys: clinician, danger_number, talk_number, reads_on ("monday,thursday"), asks_when
+    (true or false), language, model (a folder), pace (a
     name in PROFILES), quiet_from and
     quiet_until ("22:30"), volume (0-4), words_per_minute (one of RATES), hears (one of HEARS), hold_s (0-3600
     seconds). Raises SettingsError otherwise.
@@ -124,6 +144,8 @@ def from_mapping(values: Mapping[str, object]) -> Settings:
         "clinician",
         "danger_number",
         "talk_number",
+        "reads_on",
+        "asks_when",
         "language",
         "model",
         "pace",
@@ -152,6 +174,8 @@ def from_mapping(values: Mapping[str, object]) -> Settings:
         clinician=_text(values, "clinician", settings.clinician),
         danger_number=_text(values, "danger_number", settings.danger_number),
         talk_number=_text(values, "talk_number", settings.talk_number),
+        reads_on=_days(values),
+        asks_when=_yes_or_no(values, "asks_when", settings.asks_when),
         language=_text(values, "language", settings.language),
         model=_text(values, "model", settings.model),
         timing=PROFILES[str(pace)],
@@ -174,6 +198,23 @@ def _one_of(values: Mapping[str, object], key: str, default: int, allowed: range
     if not isinstance(value, int) or value not in allowed:
         raise SettingsError(f"The setting {key} is not one of {', '.join(map(str, allowed))}.")
     return value
+
+
+def _yes_or_no(values: Mapping[str, object], key: str, default: bool) -> bool:
+    value = values.get(key, default)
+    if not isinstance(value, bool):
+        raise SettingsError(f"The setting {key} is neither true nor false.")
+    return value
+
+
+def _days(values: Mapping[str, object]) -> tuple[str, ...]:
+    said = _text(values, "reads_on", "")
+    named = said.split(",") if said else []
+    if named != [day for day in DAYS if day in named]:
+        raise SettingsError(
+            "reads_on is not days of the week in their order.", 'For example: reads_on = "monday,thursday".'
+        )
+    return tuple(named)
 
 
 def _quiet_hours(values: Mapping[str, object]) -> QuietHours | None:

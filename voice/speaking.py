@@ -52,6 +52,7 @@ class Speaking:
             "holder": "",
             "danger": spoken_number(settings.danger_number),
             "talk": spoken_number(settings.talk_number),
+            "days": wording.days(settings.reads_on),
         }
 
     def also_reads(self, holder: str) -> None:
@@ -59,8 +60,9 @@ class Speaking:
         self._values["holder"] = holder
 
     def sentences(self) -> tuple[str, ...]:
-        """Every sentence of the dialogue, filled in; those of enrolment are not among them."""
-        keys = (key for key in self._wording.prompts if not key.startswith("enrol."))
+        """Every sentence of the dialogue, filled in; those of enrolment are not among them, nor what is only
+        said within others, or heard."""
+        keys = (key for key in self._wording.prompts if not key.startswith(("enrol.", "days.", "when.")))
         return tuple(
             dict.fromkeys(text for key in keys for text in self._wording.sentences(key, self._values))
         )

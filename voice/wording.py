@@ -8,7 +8,7 @@ client is an error, not a warning.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,10 @@ NOTHING: Final[frozenset[str]] = frozenset()
 KEYS: Final[Mapping[str, frozenset[str]]] = {
     "ask.line": CLINICIAN,
     "ask.reminder": NOTHING,
+    "ask.when": NOTHING,
+    "when.starting": NOTHING,
+    "when.in": NOTHING,
+    "when.after": NOTHING,
     "close.saved": CLINICIAN,
     "close.saved_offline": CLINICIAN,
     "close.not_kept": CLINICIAN,
@@ -44,9 +48,18 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
     "rest.discharged": NOTHING,
     "help.nobody": NOTHING,
     "help.reads": CLINICIAN,
+    "help.reads_on": frozenset({"clinician", "days"}),
     "help.also_reads": frozenset({"clinician", "holder"}),
     "help.danger": frozenset({"danger"}),
     "help.talk": frozenset({"talk"}),
+    "days.monday": NOTHING,
+    "days.tuesday": NOTHING,
+    "days.wednesday": NOTHING,
+    "days.thursday": NOTHING,
+    "days.friday": NOTHING,
+    "days.saturday": NOTHING,
+    "days.sunday": NOTHING,
+    "days.and": NOTHING,
     "enrol.welcome": NOTHING,
     "enrol.say_name": NOTHING,
     "enrol.again": NOTHING,
@@ -64,6 +77,9 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
     "enrol.keep_talk": NOTHING,
     "enrol.talk_kept": NOTHING,
     "enrol.talk_not_kept": NOTHING,
+    "enrol.ask_when": NOTHING,
+    "enrol.when_asked": NOTHING,
+    "enrol.when_not_asked": NOTHING,
     "enrol.alike": NOTHING,
     "enrol.hard_to_hear": NOTHING,
     "enrol.name_too_long": NOTHING,
@@ -71,7 +87,8 @@ KEYS: Final[Mapping[str, frozenset[str]]] = {
     "enrol.as_before": NOTHING,
     "enrol.done": NOTHING,
 }
-"""Every prompt, with the placeholders it may use."""
+"""Every prompt, with the placeholders it may use. Those of `days` are spoken within others alone,
+those of `when` are heard."""
 
 NEVER_SAID: Final[Mapping[str, tuple[str, ...]]] = {
     "S3": (
@@ -135,6 +152,13 @@ class Wording:
             _PLACEHOLDER.sub(lambda match: values[match.group(1)].strip(), sentence)
             for sentence in split(self.prompts[key])
         )
+
+    def days(self, names: Sequence[str]) -> str:
+        """Days of the week ("monday") as they are spoken in a row; empty for none."""
+        spoken = [self.prompts[f"days.{name}"] for name in names]
+        if len(spoken) < 2:
+            return "".join(spoken)
+        return f"{', '.join(spoken[:-1])} {self.prompts['days.and']} {spoken[-1]}"
 
 
 def split(text: str) -> tuple[str, ...]:

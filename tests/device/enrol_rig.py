@@ -14,14 +14,16 @@ from voice.enrolling import Enrolling
 from voice.enrolment import Problem, Span, Take, odd_one_out
 from voice.leading import Leading
 from voice.ports import Back, Block, Embeddings, Gap, Lost
+from voice.progress import Progress
 from voice.revising import Brought
 from voice.settings import Settings
 from voice.space import Space
 from voice.speaking import Speaking
+from voice.wire.card_report_content import Report
 
 ENGLISH = load_wording("en")
 OPENINGS = {
-    ENGLISH.sentences(key, {"clinician": "x", "holder": "x", "danger": "1", "talk": "1"})[0]: key
+    ENGLISH.sentences(key, {"clinician": "x", "holder": "x", "danger": "1", "talk": "1", "days": "x"})[0]: key
     for key in ENGLISH.prompts
 }
 
@@ -181,7 +183,9 @@ class Session:
         speaking = Speaking(self.synthesiser, load_wording("en"), FakeCards(), settings)
         self.consent = Yes()
         leading = Leading(self.client, self.player, FakeActivity(), speaking, settings)
-        self.enrolling = Enrolling(leading, FakeCommands(), MarkMaker(), self.consent)
+        self.reports: list[Report] = []
+        progress = Progress(self.reports.append)
+        self.enrolling = Enrolling(leading, FakeCommands(), MarkMaker(), self.consent, progress)
 
     def lead(self, count: int = 3) -> Brought:
         """Takes and the phrase, to the end."""

@@ -17,7 +17,7 @@ from voice import cli
 from voice.adapters.resources import checkout
 from voice.errors import OnebreathError
 
-AT_HOME = ["listen", "replay", "enrol", "check", "models", "pair", "demo"]
+AT_HOME = ["listen", "replay", "enrol", "consent", "check", "models", "pair", "demo"]
 AT_THE_PRACTICE = [
     "serve", "backup", "practice", "account", "clinician", "read", "records", "audit", "keys", "page",
 ]  # fmt: skip

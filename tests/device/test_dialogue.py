@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from voice import events as e
 from voice.dialogue import ANYWHERE, COMMANDS, HEARS_COMMANDS, TABLE, Phase, State, step
+from voice.noticing import When
 from voice.ports import Command, Deletion, Standing
 from voice.settings import PROFILES
 from voice.transcript import Transcript, Word
@@ -27,7 +28,9 @@ EVENTS = st.one_of(
         at=st.just(AT),
         phrase_s=st.one_of(st.none(), st.floats(0.5, 60)),
         quiet=st.booleans(),
+        asks_when=st.booleans(),
     ),
+    st.builds(e.WhenHeard, st.sampled_from(When)),
     st.builds(e.CommandHeard, st.sampled_from(Command)),
     st.just(e.SpeechStarted()),
     st.builds(e.SpeechEnded, st.floats(0, 0.4)),
@@ -175,6 +178,8 @@ def test_every_command_is_decided_everywhere_it_can_be_heard_or_named_as_left_al
         Phase.WINDOW: {Command.AGAIN, Command.START_LISTENING},
         Phase.WAITING: {Command.START_LISTENING},
         Phase.CAPTURING: {Command.START_LISTENING},
+        # Any other word is no answer, and the exchange closes.
+        Phase.HEARING_WHEN: {Command.AGAIN, Command.START_LISTENING},
     }
     assert left_alone.keys() == HEARS_COMMANDS
     for phase, alone in left_alone.items():

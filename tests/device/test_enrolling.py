@@ -29,11 +29,12 @@ from tests.device.enrol_rig import (
 from tests.fakes import CODES, FakeActivity, FakeCards, FakeCommands
 from voice.adapters.prompts import load_wording
 from voice.audio import HOP, RATE
-from voice.enrolling import ATTEMPTS, SILENT_TRIES, TALK_S, TRIES, Enrolling
+from voice.enrolling import ATTEMPTS, SILENT_TRIES, TALK_S, Enrolling
 from voice.enrolment import Problem, odd_one_out
 from voice.errors import AudioError, EnrolmentError
 from voice.leading import Leading
 from voice.ports import Back, Block, Command, Gap, Lost
+from voice.progress import TRIES
 from voice.settings import Settings
 from voice.speaking import Speaking
 

@@ -10,23 +10,31 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from server.card_maker import card_id_of
+from server.card_maker import card_id_of, make_card
+from server.clinician_client import ClinicianClient
 from server.commands import cards as card_commands
 from server.commands.clinician import command as clinician
 from server.commands.unlocking import judged
 from server.key_slots import RECOMMENDED
+from server.part_notes import fetch_notes, make_note, put_note, read_note
+from server.reader_memory import memory_path
 from tests.clinic_rig import PASSPHRASE, Clinic, serving
 from tests.device.card_rig import FOREMAN, LITTLE_ONE, noise_card
 from tests.device.mailbox_rig import PART, fetched, send
 from voice import assemble_enrolment, cli
+from voice.adapters.card_reports import CardReports, reporting
 from voice.adapters.cards import CardBox
 from voice.adapters.identity import device_keys
 from voice.adapters.mailbox import DeviceMailbox
 from voice.adapters.pairing import pair
 from voice.adapters.uplink import HttpUplink
+from voice.audition import Heard, auditioned
+from voice.enrolment import Forecast
 from voice.errors import EnrolmentError
-from voice.mailbox import asked_for, at_rest
-from voice.wire.card_content import PartCard
+from voice.mailbox import asked_for, at_rest, told_of
+from voice.wire.card_content import PartCard, Value
+from voice.wire.card_report_content import Report
+from voice.wire.part_notes import PartNote
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +191,90 @@ def test_the_commands_as_they_are_typed(clinic: Clinic, home: Path, link: HttpUp
     assert desk.do("send", name, "--name", FOREMAN, "--remove").exit_code == 0
     mailbox.collect(link)
     assert at_rest(mailbox.state) == {FOREMAN}
+
+
+def test_a_part_set_up_in_the_page_keeps_its_card_and_what_the_client_told(
+    clinic: Clinic, home: Path, tmp_path: Path
+) -> None:
+    desk, keys = Desk(clinic, tmp_path), device_keys(home)
+    encryption = keys.encryption.public_key().public_bytes_raw()
+    told = PartNote(FOREMAN, tell="jaw set", settings={"pace": "slow"}, age="about nine")
+    with clinic.client() as client:
+        card_id, sealed = make_card(
+            clinic.clinician.identity, keys.id, encryption, PartCard(FOREMAN), 5, card_id=b"p" * 16
+        )
+        client.send_card(keys.id, card_id, sealed)
+        put_note(client, make_note(clinic.clinician, keys.id, card_id, 5, told))
+        said = desk.do("send", keys.id.hex(), "--name", FOREMAN, "--tell", "shoulders up", "--quiet")
+        assert said.exit_code == 0, said.output
+        [note] = fetch_notes(client, keys.id)
+        assert note.card_id == card_id
+        settings: dict[str, Value] = {"pace": "slow", "quiet": True}
+        assert read_note(clinic.clinician, note) == replace(told, tell="shoulders up", settings=settings)
+        assert FOREMAN in desk.do("cards", keys.id.hex()).output
+        assert desk.do("send", keys.id.hex(), "--name", FOREMAN, "--remove").exit_code == 0
+        [note] = fetch_notes(client, keys.id)
+        assert read_note(clinic.clinician, note).removed
+        assert read_note(clinic.clinician, note).age == "about nine"
+    assert f"{FOREMAN} (resting)" in " ".join(desk.do("cards", keys.id.hex()).output.split())
+
+
+def test_how_an_enrolment_goes_is_listed_with_its_forecast(
+    clinic: Clinic, home: Path, link: HttpUplink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, name = Desk(clinic, tmp_path), device_keys(home).id.hex()
+    send(clinic, home, PART)
+    DeviceMailbox(home).collect(link)
+    assert "enrolment" not in desk.do("cards", name).output
+    kept: list[bytes | None] = []
+    forecast = auditioned(
+        Forecast(9.0, 0.4, {"bank_hours": 5.0, "talk_hours_a_week": 20.0}), Heard(5, 5, 60.0, 0)
+    )
+    mine = told_of(DeviceMailbox(home).state, FOREMAN)
+    assert mine is not None
+    reports = CardReports(home, mine)
+    reports.tell(Report("recording", 1, 3, reason="too_quiet"))
+    reports.close(30)
+    shown = desk.do("cards", name)
+    assert "enrolment: the name is recorded, take 2 of 3." in shown.output
+    assert "! The last recording was too quiet." in shown.output
+    with clinic.client() as client:
+        kept += [card.report for card in client.cards(device_keys(home).id)]
+    with reporting(home, FOREMAN) as progress:
+        progress.begin()
+        progress.done(forecast, "alike")
+    shown = desk.do("cards", name, "--name", FOREMAN)
+    assert shown.exit_code == 0, shown.output
+    assert "enrolment: done." in shown.output
+    assert "found: 5 of 5 tries, so probably at least 6 of 10" in shown.output
+    assert "false tones: about one a week" in shown.output
+    assert "! It sounds like another part" in shown.output
+    listed = ClinicianClient.cards
+    for report, why in (
+        (kept[0], "brought an earlier one back"),
+        (b"1BRp", "not believed"),
+        (None, "is gone"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                ClinicianClient,
+                "cards",
+                lambda self, device, report=report: tuple(
+                    replace(card, report=report) for card in listed(self, device)
+                ),
+            )
+            said = desk.do("cards", name)
+        assert said.exit_code == 0, said.output
+        assert why in said.output
+        assert "enrolment:" not in said.output
+    assert "enrolment: done." in desk.do("cards", name).output
+    notes = memory_path(clinic.key_file)
+    before = notes.read_bytes()
+    notes.write_text("{")
+    said = desk.do("cards", name)
+    assert "nothing could be compared" in said.output
+    assert notes.read_text() == "{", "left for `onebreath read`, which puts it aside"
+    notes.write_bytes(before)
 
 
 @pytest.mark.parametrize(

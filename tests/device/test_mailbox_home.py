@@ -17,6 +17,7 @@ from tests.clinic_rig import Clinic, noticing, serving
 from tests.device.card_rig import FOREMAN, LITTLE_ONE, noise_card
 from tests.device.mailbox_rig import PART, fetched, send
 from voice import assemble
+from voice.adapters.card_reports import of_enrolled
 from voice.adapters.cards import CardBox
 from voice.adapters.courier import Courier, CourierState
 from voice.adapters.identity import device_keys
@@ -88,6 +89,9 @@ class Server:
 
     def card_fetched(self, card_id: bytes, version: int) -> None:
         self.told.append((card_id, version))
+
+    def card_report(self, card_id: bytes, version: int, sealed: bytes) -> int | None:
+        raise AssertionError("nothing was enrolled")
 
 
 def test_an_older_card_is_refused_after_a_restart_too(clinic: Clinic, home: Path, link: HttpUplink) -> None:
@@ -228,6 +232,7 @@ ALLOWED = (
     ("GET", r"/v1/device\?outbox=\d+", b""),
     ("GET", r"/v1/cards\?after=\d+", b""),
     ("PUT", r"/v1/cards/[0-9a-f]{32}/\d+/fetched", b""),
+    ("PUT", r"/v1/cards/[0-9a-f]{32}/\d+/report", b"1BRp"),
     ("PUT", r"/v1/records/[0-9a-f]{32}", b"1BRc"),
 )
 HEADERS = {
@@ -249,7 +254,7 @@ def test_nothing_but_the_fixed_calls_is_ever_sent_and_no_recording(clinic: Clini
     box = CardBox(home)
     box.put(noise_card(FOREMAN, audition=True))
     box.put(noise_card("the guard at the gate", seed=2))
-    mailbox = DeviceMailbox(home)
+    mailbox = DeviceMailbox(home, of_enrolled(home))
     client = http_client()
     client.event_hooks = {"request": [sent.append]}
     now = [0.0]

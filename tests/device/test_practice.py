@@ -1,6 +1,6 @@
 """What the practice demands of the device, S1-S19 of the design, each as something that can be heard or seen.
 
-S2, S19 and S20 are the card's, the record's and the page's and are tested there.
+S2 and S19 are the card's and the record's and are tested there; S20 has tests/device/test_asking_when.py.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def test_S07_one_line_one_prompt_one_utterance_no_question_after_it(rig: Rig) ->
     assert len(rig.records.saved) == 1
     for language in languages():
         prompts = load_wording(language).prompts
-        # Enrolment is the one place that asks: whether to keep a recording.
-        assert not any("?" in text for key, text in prompts.items() if not key.startswith("enrol."))
+        # Enrolment asks whether to keep a recording; S20 asks one word, where clinician and client want it.
+        asking = {key for key, text in prompts.items() if "?" in text and not key.startswith("enrol.")}
+        assert asking == {"ask.when"}
 
 
 @pytest.mark.parametrize("spoken", [(SPEECH, 300.0), (SILENCE, 300.0)])
@@ -152,7 +153,7 @@ def test_S15_the_close_points_to_the_next_session_with_the_clinician() -> None:
 
 
 def test_S16_there_is_no_deeper_place_in_the_dialogue() -> None:
-    """Every phase there is, by name: nothing lies beyond the one line."""
+    """Every phase there is, by name: nothing lies beyond the one line but the one word of S20."""
     assert {str(phase) for phase in Phase} == {
         "resting",
         "listening",
@@ -168,6 +169,8 @@ def test_S16_there_is_no_deeper_place_in_the_dialogue() -> None:
         "capturing",
         "transcribing",
         "saving",
+        "asking when",
+        "hearing when",
         "closing",
     }
 
@@ -205,7 +208,7 @@ def test_S18_a_flood_at_eleven_needs_no_hands_no_reading_and_no_network(rig: Rig
 
 def test_S21_the_device_says_no_more_of_the_part_than_the_clients_own_recording() -> None:
     placeholders = set().union(*KEYS.values())
-    assert placeholders == {"clinician", "danger", "holder", "talk"}
+    assert placeholders == {"clinician", "danger", "days", "holder", "talk"}
 
 
 def test_S22_nothing_suggests_that_anyone_is_listening_or_was_told(rig: Rig) -> None:

@@ -97,7 +97,7 @@ def boxes() -> list[Vector]:
     for version in (0, 2):
         add(f"version {version}", signed(unsigned(replace(plan, version=version))), "parse")
     add("suite 2", signed(unsigned(replace(plan, suite=2))), "parse")
-    for purpose in (0, 3):
+    for purpose in (0, 5):
         add(f"purpose {purpose}", signed(unsigned(replace(plan, purpose=purpose))), "parse")
     add("a size code that is not known", signed(unsigned(replace(plan, size_code=2))), "parse")
     add("a size code that disagrees with the size", signed(unsigned(replace(plan, size_code=1))), "parse")

@@ -16,8 +16,9 @@ Vector = dict[str, Any]
 CARD = '{"alias":null,"name":"the foreman","settings":{},"tell":"jaw set, shoulders up","v":1}'
 REMOVED = '{"name":"the foreman","removed":true,"v":1}'
 SETTINGS = (
-    '{"danger_number":"112","hears":"client","language":"es-MX","pace":"slow","quiet":true,'
-    '"quiet_from":"22:30","quiet_until":"07:00","talk_number":"+49 (0) 800-1110111"}'
+    '{"asks_when":true,"danger_number":"112","hears":"client","language":"es-MX","pace":"slow","quiet":true,'
+    '"quiet_from":"22:30","quiet_until":"07:00","reads_on":"monday,thursday",'
+    '"talk_number":"+49 (0) 800-1110111"}'
 )
 FULL = f'{{"alias":"four man","name":"người gác cổng","settings":{SETTINGS},"tell":"","v":1}}'
 LONG = CARD.replace("jaw set, shoulders up", "ก" * 500).replace("the foreman", "ข" * 80)
@@ -138,6 +139,7 @@ def contents() -> list[Vector]:
         "settings put back": CARD.replace(
             "{}", '{"pace":null,"quiet":null,"quiet_from":null,"quiet_until":null}'
         ),
+        "when not asked any more": CARD.replace("{}", '{"asks_when":false}'),
         "joiners that belong to the spelling": CARD.replace("the foreman", "نگه\u200cبان"),
     }
     bad = {
@@ -177,6 +179,13 @@ def contents() -> list[Vector]:
         "half of the quiet hours put back": CARD.replace("{}", '{"quiet_from":"22:30","quiet_until":null}'),
         "an hour that is none": CARD.replace("{}", '{"quiet_from":"24:00","quiet_until":"07:00"}'),
         "a number with letters": CARD.replace("{}", '{"danger_number":"HELP"}'),
+        "when asked as a text": CARD.replace("{}", '{"asks_when":"true"}'),
+        "when asked as a number": CARD.replace("{}", '{"asks_when":1}'),
+        "days out of order": CARD.replace("{}", '{"reads_on":"thursday,monday"}'),
+        "a day twice": CARD.replace("{}", '{"reads_on":"monday,monday"}'),
+        "a day that is none": CARD.replace("{}", '{"reads_on":"someday"}'),
+        "no days": CARD.replace("{}", '{"reads_on":""}'),
+        "days with a space": CARD.replace("{}", '{"reads_on":"monday, thursday"}'),
         "a language that is a path": CARD.replace("{}", '{"language":"../en"}'),
     }
     vectors: list[Vector] = [{"name": name, "expect": "holds", "text": said} for name, said in good.items()]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.vectors import when_contents
 from tests.wire import wire_reference as ref
 
 HERE = Path(__file__).resolve().parent
@@ -82,6 +83,8 @@ def records() -> list[Vector]:
     long = replace(plan, padded=ref.pad(LONG_LINE.encode(), 8192), size_code=1)
     holds("a long line in another script", ref.record(long), LONG_LINE)
     roomy = replace(plan, padded=ref.pad(NO_LINE.encode(), 8192), size_code=1)
+    answered = when_contents.ANSWERED
+    holds("an answer", ref.record(replace(plan, padded=ref.pad(answered.encode()))), answered)
     holds("a larger size than needed", ref.record(roomy), NO_LINE)
     holds("two recipients, the first opens", ref.record(two), NO_LINE)
     holds("two recipients, the second opens", ref.record(two), NO_LINE, "recovery")
@@ -149,6 +152,8 @@ def contents() -> list[Vector]:
         "another script": LONG_LINE,
         "quotes and controls": NO_LINE.replace("the foreman", 'a \\"b\\" \\u0001\\n\u2028'),
         "UTC": NO_LINE.replace("+01:00", "+00:00"),
+        "a line and an answer": A_LINE.replace('"v":1', '"v":2,"when":"after"'),
+        **when_contents.GOOD,
     }
     line = '{"doubt":[],"rough":false,"transcriber":"vosk","words":["a","b"]}'
     spoken = NO_LINE.replace("null", line)
@@ -183,6 +188,7 @@ def contents() -> list[Vector]:
         "a word that is a number": spoken.replace('"a"', "1"),
         "words as one text": spoken.replace('["a","b"]', '"a b"'),
         "an unknown key in the line": spoken.replace('"doubt"', '"confidence":1,"doubt"'),
+        **when_contents.BAD,
     }
     vectors: list[Vector] = [{"name": name, "expect": "holds", "text": text} for name, text in good.items()]
     vectors += [{"name": name, "expect": "decode", "text": text} for name, text in bad.items()]

@@ -170,6 +170,8 @@ def test_a_card_sets_only_what_the_device_has_and_only_to_what_it_takes() -> Non
         "hears": list(HEARS),
         "language": ["en"],
         "pace": list(PROFILES),
+        "asks_when": [True, False],
+        "reads_on": ["sunday", "monday,thursday"],
         "talk_number": ["988"],
     }
     assert examples.keys() | {"quiet", "quiet_from", "quiet_until"} == SETTINGS.keys()

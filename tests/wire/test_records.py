@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wire import wire_reference as ref
-from voice.noticing import Noticing
+from voice.noticing import Noticing, When
 from voice.transcript import Transcript, Word
 from voice.wire import content
 from voice.wire.envelope import (
@@ -37,7 +37,9 @@ LINES = st.builds(
     st.booleans(),
 )
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-NOTICINGS = st.builds(Noticing, TEXT, st.datetimes(timezones=ZONES), st.none() | LINES)
+NOTICINGS = st.builds(
+    Noticing, TEXT, st.datetimes(timezones=ZONES), st.none() | LINES, st.sampled_from((None, *When))
+)
 
 
 def seal(plaintext: bytes, sequence: int = 7, readers: int = 1) -> bytes:

@@ -5,7 +5,7 @@
                                    cards would still be refused; the digits begin the device's id
 
 The names of parts are in mailbox.json as they are in the cards. Takes and phrases are not, and nothing of
-them is ever sent.
+them is ever sent. How an enrolment went is there as it is sent: sealed for the clinician.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from voice.adapters.high_water import HighWater
-from voice.adapters.identity import DEVICE_FILE, device_keys, load_pairing
+from voice.adapters.identity import DEVICE_FILE, device_keys, load_pairing, not_paired
 from voice.adapters.private_file import write_private
 from voice.errors import StorageError
-from voice.mailbox import Mailbox, Told, acknowledged, take
+from voice.mailbox import Mailbox, Reported, Told, acknowledged, settled, take, with_report
 from voice.wire.card_content import decode_card, encode_card
+from voice.wire.card_reports import seal_report
+from voice.wire.encoding import b64url, from_b64url
 from voice.wire.errors import FrameError, SealError
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class Page:
 
 
 class CardLink(Protocol):
-    """The way to the mailbox at the server. Both raise `voice.outbox.UnreachableError`."""
+    """The way to the mailbox at the server. All raise `voice.outbox.UnreachableError`."""
 
     def cards(self, after: int) -> Page:
         """The device's cards with versions above `after`, in their order."""
@@ -55,16 +57,24 @@ class CardLink(Protocol):
         """Say that this version is here; returns when the server knows, or no longer has it."""
         ...
 
+    def card_report(self, card_id: bytes, version: int, sealed: bytes) -> int | None:
+        """Offer a sealed report; None when the server has it now, or never will. When it has one with the
+        same number or a greater one: that number."""
+        ...
+
 
 class DeviceMailbox:
     """The mailbox of the device in `home`. Raises StorageError when what was taken cannot be read or kept.
 
     `state` may be read from any thread. Several processes may use one home: a lock is held while it is
-    changed, and never while the network is waited for.
+    changed, and never while the network is waited for. `enrolled` gives what there is to report of a part
+    that is enrolled already when a card for it is taken, None of any other: a new version of a card has no
+    report.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, enrolled: Callable[[str], bytes | None] = lambda name: None) -> None:
         self._home = home
+        self._enrolled = enrolled
         self._lock = threading.Lock()
         self._state = self._load()
 
@@ -90,7 +100,43 @@ class DeviceMailbox:
         for card_id, version in self._state.owed:
             link.card_fetched(card_id, version)
             self._change(lambda state, one=(card_id, version): acknowledged(state, *one))  # type: ignore[misc]
+        self.deliver(link)
         return taken
+
+    def report(self, told: Told, plaintext: bytes) -> None:
+        """Seal how the enrolment of this card goes, and keep it until it is delivered, in place of what was
+        kept before. Raises PairingError, StorageError."""
+        pairing = load_pairing(self._home)
+        if pairing is None:
+            raise not_paired()
+        keys, reading = device_keys(self._home), pairing.clinician.reading
+
+        def seal(number: int) -> bytes:
+            return seal_report(
+                plaintext,
+                signer=keys.signing,
+                card_id=told.card_id,
+                version=told.version,
+                number=number,
+                recipient=reading,
+            )
+
+        self._change(lambda state: with_report(state, told, seal))
+
+    def deliver(self, link: CardLink) -> bool:
+        """Send the reports that wait; whether the server has all of them.
+
+        False: it has a greater number than this device counted to, which now counts on from there. Raises
+        UnreachableError, StorageError.
+        """
+        counted = True
+        for report in self._change(lambda state: state).reports:
+            if report.sealed is None:
+                continue
+            number = link.card_report(report.card_id, report.version, report.sealed)
+            self._change(lambda state, one=report, seen=number or 0: settled(state, one, seen))  # type: ignore[misc]
+            counted = counted and number is None
+        return counted
 
     def _take(self, sealed: Sequence[bytes]) -> int:
         pairing = load_pairing(self._home)
@@ -109,7 +155,13 @@ class DeviceMailbox:
                     log.warning("a card from the server was refused: %s", error)
             return state
 
-        self._change(all_of_them)
+        known = {(told.card_id, told.version) for told in self._state.told}
+        for told in self._change(all_of_them).told:
+            if (told.card_id, told.version) in known or told.part.removed:
+                continue
+            content = self._enrolled(told.part.name)
+            if content is not None:
+                self.report(told, content)
         return count
 
     def _change(self, change: Callable[[Mailbox], Mailbox]) -> Mailbox:
@@ -200,6 +252,15 @@ def _fields(state: Mailbox) -> bytes:
         ],
         "settings": dict(state.settings),
         "owed": [[card_id.hex(), version] for card_id, version in state.owed],
+        "reports": [
+            {
+                "card": report.card_id.hex(),
+                "version": report.version,
+                "number": report.number,
+                "sealed": None if report.sealed is None else b64url(report.sealed),
+            }
+            for report in state.reports
+        ],
     }
     return json.dumps(fields, ensure_ascii=False, indent=1).encode()
 
@@ -222,6 +283,15 @@ def _read(fields: Any) -> Mailbox:
         ),
         settings={str(key): value for key, value in fields["settings"].items()},
         owed=tuple((_id(card_id), _whole(version)) for card_id, version in fields["owed"]),
+        reports=tuple(
+            Reported(
+                _id(report["card"]),
+                _whole(report["version"]),
+                _whole(report["number"]),
+                None if report["sealed"] is None else from_b64url(report["sealed"]),
+            )
+            for report in fields.get("reports", ())
+        ),
     )
 
 

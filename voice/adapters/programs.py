@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -101,6 +102,24 @@ def serve(database: Path, log: Path, environment: Mapping[str, str]) -> Server:
         time.sleep(0.1)
     Server("", process).stop()
     raise ProgramError(f"The server did not start: {log.read_text().strip() or 'it said nothing'}")
+
+
+def wait(server: Server) -> None:
+    """Until Ctrl-C, raised as KeyboardInterrupt. Raises ProgramError when the server ends by itself."""
+    status = server.process.wait()
+    raise ProgramError(_ended(("serve",), status))
+
+
+@contextmanager
+def ends_alike() -> Iterator[None]:
+    """Within it, being told to end and a terminal that is closed are KeyboardInterrupt, as Ctrl-C is."""
+    alike = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(one, signal.default_int_handler) for one in alike]
+    try:
+        yield
+    finally:
+        for one, handler in zip(alike, before, strict=True):
+            signal.signal(one, handler)
 
 
 def _answers(address: str) -> bool:

@@ -113,12 +113,21 @@ class DeviceRecords:
             self._uplink.close()
         self._store.close()
 
-    def save(self, noticing: Noticing) -> bytes:
+    def save(self, noticing: Noticing, *, hold: bool = False) -> bytes:
         """Seal and commit; the record id once it is on disk. Raises PairingError, StorageError."""
-        record_id = self.outbox.save(noticing)
-        if self._courier is not None:
-            self._courier.wake()
+        record_id = self.outbox.save(noticing, hold=hold)
+        self._wake()
         return record_id
+
+    def let_go(self, noticing: Noticing | None = None) -> bytes | None:
+        """What is held may go, with `noticing` in its place if there is one.
+
+        Raises PairingError, StorageError.
+        """
+        try:
+            return self.outbox.let_go(noticing)
+        finally:
+            self._wake()
 
     def delete_last(self) -> Deletion:
         """Take back the last record while no byte of it can have left."""
@@ -163,6 +172,10 @@ class DeviceRecords:
         if flushed.device_state is not None:
             self._allow(flushed.device_state)
         return flushed.waiting
+
+    def _wake(self) -> None:
+        if self._courier is not None:
+            self._courier.wake()
 
     def _seal(self, noticing: Noticing, record_id: bytes, sequence: int) -> bytes:
         return sealer(self._home)(noticing, record_id, sequence)

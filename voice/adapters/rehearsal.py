@@ -23,8 +23,8 @@ class RehearsalRecords:
         self._sequence = 0
         self._deletable = False
 
-    def save(self, noticing: Noticing) -> bytes:
-        """Seal, as always, and let go of it; the record id."""
+    def save(self, noticing: Noticing, *, hold: bool = False) -> bytes:
+        """Seal, as always, and keep nothing of it; the record id."""
         record_id = secrets.token_bytes(16)
         self._sequence += 1
         seal_record(
@@ -37,6 +37,13 @@ class RehearsalRecords:
         )
         self._deletable = True
         return record_id
+
+    def let_go(self, noticing: Noticing | None = None) -> bytes | None:
+        """Seal what would take the place of the last one; its record id."""
+        if noticing is None:
+            return None
+        self._sequence -= 1
+        return self.save(noticing)
 
     def delete_last(self) -> Deletion:
         """The last noticing of this rehearsal, once."""

@@ -150,6 +150,11 @@ class SqliteStore:
                 self._database.execute("UPDATE mark SET last_sequence = ?", (sequence - 1,))
             self._last.write(sequence - 1)
 
+    def replace(self, row: Row) -> None:
+        with _explained(self.home), self._transaction():
+            self._database.execute("DELETE FROM record WHERE sequence = ? AND offered = 0", (row.sequence,))
+            insert(self._database, row)
+
     def _one(self, where: str, *values: object) -> Row | None:
         with _explained(self.home):
             found = self._database.execute(f"SELECT {_COLUMNS} FROM record {where}", values).fetchone()  # noqa: S608

@@ -211,6 +211,22 @@ class HttpUplink:
             refused = answer.refusal()
             raise UnreachableError(f"{refused.code}: {refused.message}", before_any_byte=False)
 
+    def card_report(self, card_id: bytes, version: int, sealed: bytes) -> int | None:
+        """Offer a sealed report; None when the server has it now, or never will. When it has one with the
+        same number or a greater one: that number. Raises UnreachableError."""
+        path = f"/v1/cards/{card_id.hex()}/{version}/report"
+        answer = self._call("PUT", path, sealed, {"Content-Type": "application/octet-stream"})
+        if answer.status in (200, 201):
+            return None
+        refused = answer.refusal()
+        if (answer.status, refused.code) == (409, "number"):
+            said = _text(answer.fields.get("number"))
+            return int(said) if said.isascii() and said.isdigit() and len(said) < 20 else None
+        # The card was replaced or taken away, or the server knows no reports: nobody asks for this one.
+        if answer.status in (400, 404, 409, 413):
+            return None
+        raise UnreachableError(f"{refused.code}: {refused.message}", before_any_byte=False)
+
     def _call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         answer = self._signed(method, path, body, headers, secrets.token_urlsafe(18))
         if answer.status == 401 and answer.fields.get("error") == "clock":

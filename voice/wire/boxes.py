@@ -1,4 +1,5 @@
-"""Sealed notes of a clinician to themselves: reviewed marks and clients' names.
+"""Sealed notes of a clinician to themselves: reviewed marks, clients' names, parts (part_notes.py), and what
+was agreed with a client (consents.py).
 
 FORMAT.md, "Sealed notes to oneself", is normative. The server keeps them without learning what they say;
 it sees whose they are, what they are about, and their version.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Final
@@ -22,10 +24,13 @@ from voice.wire.errors import ContentError, FrameError, SealError
 
 __all__ = [
     "BUCKETS",
+    "CONSENT_BYTES",
     "MAX_BOX_BYTES",
     "MAX_NAME_BYTES",
     "MAX_VERSION",
     "NO_RECORD",
+    "PART_BUCKET",
+    "PART_NOTE_BYTES",
     "Box",
     "Mark",
     "Purpose",
@@ -46,12 +51,18 @@ SUITE_X25519: Final = 1
 BUCKETS: Final = (256, 1024)
 """Padded plaintext sizes in bytes: the smaller holds every mark and all but the longest names."""
 
+PART_BUCKET: Final = 16384
+"""The one padded size of a note on a part, in bytes: it holds the longest that such a note can say."""
+
+CONSENT_BUCKET: Final = 16384
+"""The one padded size of what was agreed with a client, in bytes."""
+
 MAX_VERSION: Final = 2**53 - 1
 """The largest whole number that every reader of JSON holds exactly."""
 
 MAX_NAME_BYTES: Final = 400
 NO_RECORD: Final = bytes(ID_BYTES)
-"""In place of a record's id in a label, which is about a device."""
+"""In place of a record's id in what is about a device. A note on a part has its card's id there."""
 
 _HEADER_BYTES: Final = 4 + 1 + 1 + 1 + 1 + 3 * ID_BYTES + 8 + ID_BYTES
 _SEALING_BYTES: Final = KEY_BYTES + 16
@@ -61,6 +72,13 @@ _CONTENT_VERSION: Final = 1
 _UNSEEN: Final = ("Cc", "Cs", "Zl", "Zp")
 
 MAX_BOX_BYTES: Final = _HEADER_BYTES + _SEALING_BYTES + BUCKETS[-1] + SIGNATURE_BYTES
+"""Of a mark or a label."""
+
+PART_NOTE_BYTES: Final = _HEADER_BYTES + _SEALING_BYTES + PART_BUCKET + SIGNATURE_BYTES
+"""Of a note on a part."""
+
+CONSENT_BYTES: Final = _HEADER_BYTES + _SEALING_BYTES + CONSENT_BUCKET + SIGNATURE_BYTES
+"""Of what was agreed with a client."""
 
 
 class Purpose(IntEnum):
@@ -68,6 +86,19 @@ class Purpose(IntEnum):
 
     MARK = 1
     LABEL = 2
+    PART = 3
+    CONSENT = 4
+
+
+_SIZES: Final[Mapping[Purpose, Mapping[int, int]]] = {
+    Purpose.MARK: dict(enumerate(BUCKETS)),
+    Purpose.LABEL: dict(enumerate(BUCKETS)),
+    Purpose.PART: {2: PART_BUCKET},
+    Purpose.CONSENT: {2: CONSENT_BUCKET},
+}
+"""Padded sizes by size code, smallest first."""
+
+_ABOUT_A_DEVICE: Final = (Purpose.LABEL, Purpose.CONSENT)
 
 
 class Said(StrEnum):
@@ -90,7 +121,8 @@ class Mark:
 class Box:
     """A well-formed sealed note; not verified and not opened. Ids are 16 bytes.
 
-    `record_id` is NO_RECORD in a label. `version` counts the notes on one subject from 1.
+    `record_id` is NO_RECORD in a label and a consent, and a card's id in a note on a part. `version` counts
+    the notes on one subject from 1; that of a note on a part is its card's.
     """
 
     purpose: Purpose
@@ -115,7 +147,7 @@ def seal_box(
     record_id: bytes = NO_RECORD,
     version: int,
 ) -> bytes:
-    """Seal a note to the clinician's own reading key and sign it; 448 or 1216 bytes.
+    """Seal a note to the clinician's own reading key and sign it; 448, 1216 or 16576 bytes.
 
     Raises ValueError for arguments that cannot be framed. The same note twice gives different bytes.
     """
@@ -124,14 +156,15 @@ def seal_box(
     need(record_id, ID_BYTES, "a record id")
     if not 1 <= version <= MAX_VERSION:
         raise ValueError("a note's version is 1 to 2**53 - 1")
-    if (purpose is Purpose.LABEL) != (record_id == NO_RECORD):
+    if (purpose in _ABOUT_A_DEVICE) != (record_id == NO_RECORD):
         raise ValueError("a mark is about a record, and a label about a device")
-    code = next((code for code, size in enumerate(BUCKETS) if len(plaintext) < size), None)
+    sizes = _SIZES[purpose]
+    code = next((code for code, size in sizes.items() if len(plaintext) < size), None)
     if code is None:
-        raise ValueError(f"a note holds at most {BUCKETS[-1] - 1} bytes")
+        raise ValueError(f"a note holds at most {max(sizes.values()) - 1} bytes")
     header = MAGIC + bytes((VERSION, SUITE_X25519, purpose, code)) + clinician_id + device_id + record_id
     header += version.to_bytes(8, "big") + key_id(reading.public_bytes_raw())
-    padded = plaintext + b"\x80" + bytes(BUCKETS[code] - len(plaintext) - 1)
+    padded = plaintext + b"\x80" + bytes(sizes[code] - len(plaintext) - 1)
     body = header + HPKE_SUITE.encrypt(padded, reading, info=_INFO + header)
     return body + identity.sign(_SIGNED + body)
 
@@ -147,13 +180,14 @@ def parse_box(data: bytes) -> Box:
         raise FrameError(f"note suite {suite} is not known")
     if kind not in tuple(Purpose):
         raise FrameError(f"note purpose {kind} is not known")
-    if code >= len(BUCKETS):
+    purpose = Purpose(kind)
+    if code not in _SIZES[purpose]:
         raise FrameError(f"note size {code} is not known")
-    signature_at = _HEADER_BYTES + _SEALING_BYTES + BUCKETS[code]
+    signature_at = _HEADER_BYTES + _SEALING_BYTES + _SIZES[purpose][code]
     if len(data) != signature_at + SIGNATURE_BYTES:
         raise FrameError("the note's length is wrong")
-    purpose, record_id = Purpose(kind), data[40:56]
-    if (purpose is Purpose.LABEL) != (record_id == NO_RECORD):
+    record_id = data[40:56]
+    if (purpose in _ABOUT_A_DEVICE) != (record_id == NO_RECORD):
         raise FrameError("the note's purpose and subject disagree")
     number = int.from_bytes(data[56:64], "big")
     if not 1 <= number <= MAX_VERSION:

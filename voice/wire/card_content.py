@@ -11,7 +11,20 @@ from typing import Any, Final
 
 from voice.wire.errors import ContentError
 
-__all__ = ["SETTINGS", "ContentError", "PartCard", "decode_card", "encode_card", "spelled"]
+__all__ = [
+    "DAYS",
+    "MOST_NAME_CHARACTERS",
+    "MOST_TELL_CHARACTERS",
+    "SETTINGS",
+    "ContentError",
+    "PartCard",
+    "Value",
+    "check_settings",
+    "check_text",
+    "decode_card",
+    "encode_card",
+    "spelled",
+]
 
 VERSION: Final = 1
 MOST_NAME_CHARACTERS: Final = 80
@@ -19,6 +32,9 @@ MOST_TELL_CHARACTERS: Final = 500
 _JOINERS: Final = frozenset("\u200c\u200d")
 _KEYS: Final = {"alias", "name", "settings", "tell", "v"}
 _KEYS_REMOVED: Final = {"name", "removed", "v"}
+
+DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""As `reads_on` names them, in its one order."""
 
 Value = str | bool | None
 
@@ -47,7 +63,17 @@ def _matches(pattern: str) -> Callable[[object], bool]:
 _NUMBER: Final = _matches(r"\+?[0-9][0-9 ()-]{0,30}")
 _TIME: Final = _matches(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 
+
+def _days(value: object) -> bool:
+    """Whether it is days of the week, at least one, in their order, each once: "monday,thursday"."""
+    if not isinstance(value, str) or not value:
+        return False
+    named = value.split(",")
+    return named == [day for day in DAYS if day in named]
+
+
 SETTINGS: Final[Mapping[str, Callable[[object], bool]]] = {
+    "asks_when": lambda value: isinstance(value, bool),
     "danger_number": _NUMBER,
     "hears": _matches("anyone|client"),
     "language": _matches(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}"),
@@ -55,6 +81,7 @@ SETTINGS: Final[Mapping[str, Callable[[object], bool]]] = {
     "quiet": lambda value: isinstance(value, bool),
     "quiet_from": _TIME,
     "quiet_until": _TIME,
+    "reads_on": _days,
     "talk_number": _NUMBER,
 }
 """What a card can set, each with what it may be. `quiet` is of the part; everything else is of the device."""
@@ -111,19 +138,20 @@ def _check(document: object) -> None:
         raise ContentError("a card has other keys than these")
     if type(document["v"]) is not int or document["v"] != VERSION:
         raise ContentError("a card of another version")
-    _check_text("a part's name", document["name"], MOST_NAME_CHARACTERS)
+    check_text("a part's name", document["name"], MOST_NAME_CHARACTERS)
     if "removed" in document:
         if document["removed"] is not True:
             raise ContentError("a part is removed or it is not")
         return
     if document["alias"] is not None:
-        _check_text("a part's alias", document["alias"], MOST_NAME_CHARACTERS)
+        check_text("a part's alias", document["alias"], MOST_NAME_CHARACTERS)
     if document["tell"] != "":
-        _check_text("a tell", document["tell"], MOST_TELL_CHARACTERS)
-    _check_settings(document["settings"])
+        check_text("a tell", document["tell"], MOST_TELL_CHARACTERS)
+    check_settings(document["settings"])
 
 
-def _check_text(what: str, text: object, most: int) -> None:
+def check_text(what: str, text: object, most: int) -> None:
+    """Refuse what is no text of 1 to `most` characters as a card spells it. Raises ContentError."""
     if not isinstance(text, str) or not text:
         raise ContentError(f"{what} is text")
     if len(text) > most:
@@ -132,7 +160,8 @@ def _check_text(what: str, text: object, most: int) -> None:
         raise ContentError(f"{what} is not spelled as a card spells it")
 
 
-def _check_settings(settings: object) -> None:
+def check_settings(settings: object) -> None:
+    """Refuse settings that a card cannot carry. Raises ContentError."""
     if not isinstance(settings, dict):
         raise ContentError("a card's settings are of the wrong kind")
     for key, value in settings.items():

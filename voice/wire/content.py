@@ -6,13 +6,16 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from voice.noticing import Noticing
+from voice.noticing import Noticing, When
 from voice.transcript import Transcript, Word
 from voice.wire.errors import ContentError
 
-__all__ = ["VERSION", "ContentError", "decode", "encode"]
+__all__ = ["VERSION", "VERSION_WITH_WHEN", "ContentError", "decode", "encode"]
 
 VERSION: Final = 1
+VERSION_WITH_WHEN: Final = 2
+"""Only where the client answered; every other record is what it always was."""
+
 _KEYS: Final = {"at", "line", "part", "v"}
 _LINE_KEYS: Final = {"doubt", "rough", "transcriber", "words"}
 
@@ -22,12 +25,14 @@ def encode(noticing: Noticing) -> bytes:
 
     Raises ContentError for text that is not Unicode.
     """
-    document = {
+    document: dict[str, Any] = {
         "at": _to_the_minute(noticing.at).isoformat(),
         "line": None if noticing.line is None else _line(noticing.line),
         "part": noticing.part,
         "v": VERSION,
     }
+    if noticing.when is not None:
+        document |= {"v": VERSION_WITH_WHEN, "when": str(noticing.when)}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     try:
         return text.encode("utf-8")
@@ -63,10 +68,12 @@ def _line(line: Transcript) -> dict[str, Any]:
 
 
 def _noticing(document: object) -> Noticing:
-    fields = _object(document, _KEYS)
+    answered = isinstance(document, dict) and "when" in document
+    fields = _object(document, _KEYS | {"when"} if answered else _KEYS)
     at = datetime.fromisoformat(_text(fields["at"]))
     line = None if fields["line"] is None else _transcript(fields["line"])
-    return Noticing(_text(fields["part"]), at, line)
+    when = When(_text(fields["when"])) if answered else None
+    return Noticing(_text(fields["part"]), at, line, when)
 
 
 def _transcript(document: object) -> Transcript:
