@@ -22,6 +22,7 @@ from server.attempts import Proofs, begin_attempt, prove
 from server.audit import Act
 from server.auth import Call, receive, require_account
 from server.errors import RefusedError
+from server.passkey_slots import unlocking
 from server.passkeys import (
     CHALLENGE_BYTES,
     Created,
@@ -276,7 +277,8 @@ def _passkeys(call: Call) -> JSONResponse:
     signed_in = require_account(call)
     with call.store.database.read() as connection:
         found = passkeys_of(connection, signed_in.account_id)
-    return JSONResponse({"passkeys": [_passkey(row) for row in found]})
+        opens = unlocking(connection, signed_in.clinician_id)
+    return JSONResponse({"passkeys": [_passkey(row, row.credential_id in opens) for row in found]})
 
 
 def _passkey_start(call: Call) -> JSONResponse:
@@ -302,7 +304,7 @@ def _passkey_add(call: Call) -> JSONResponse:
         fields["label"],
     )
     row = add_passkey(call.store.database, site, signed_in.account_id, made, now=call.now)
-    return JSONResponse(_passkey(row), 201)
+    return JSONResponse(_passkey(row, False), 201)
 
 
 def _passkey_remove(call: Call, credential: str) -> JSONResponse:
@@ -329,12 +331,13 @@ def _held(connection: Connection, signed_in: SignedIn) -> AccountRow:
     return account
 
 
-def _passkey(row: PasskeyRow) -> dict[str, Any]:
+def _passkey(row: PasskeyRow, unlocks: bool) -> dict[str, Any]:
     return {
         "credential": b64url(row.credential_id),
         "label": row.label,
         "created_at": iso(row.created_at),
         "used_at": None if row.used_at is None else iso(row.used_at),
+        "unlocks": unlocks,
     }
 
 

@@ -23,6 +23,7 @@ from server.accounts_schema import Account, Challenge, Passkey
 from server.audit import Act
 from server.database import Database
 from server.errors import RefusedError
+from server.passkey_slots import end_slots, unlocking
 from server.second_factor import open_secret, seal_secret, taken_step
 from server.sessions import NewSession, end_sessions, open_session
 
@@ -138,8 +139,9 @@ def finish_factor(
     keep: bytes,
     now: int,
 ) -> None:
-    """Take the new authenticator by its code; every session but `keep` ends. `lost`: passkeys go as well.
+    """Take the new authenticator by its code; every session but `keep` ends.
 
+    `lost`: passkeys go as well, with the key slots that they open.
     Raises RefusedError 400 `code`, 404 `setup`.
     """
     wanted = select(Challenge.challenge).where(
@@ -160,6 +162,7 @@ def finish_factor(
     _forget_pending(connection, account)
     if lost:
         connection.execute(delete(Passkey).where(Passkey.account_id == account.account_id))
+        end_slots(connection, account.clinician_id, unlocking(connection, account.clinician_id), now=now)
     end_sessions(connection, account.account_id, but=keep)
     _tell(connection, Act.FACTOR_CHANGED, account, now, "totp, lost" if lost else "totp")
 

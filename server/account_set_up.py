@@ -1,7 +1,7 @@
 """An invited person makes their own secrets: once, with a token, whose hash alone is kept.
 
-A reader also brings the signed statement of their identity, and proves that they hold its key. Time and
-randomness are arguments.
+A reader also brings the signed statement of their identity, proves that they hold its key, and may bring
+their keys, wrapped, which are kept in the same transaction. Time and randomness are arguments.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from server.accounts_schema import Account
 from server.audit import Act
 from server.database import Database
 from server.errors import RefusedError
+from server.first_keys import keep_first_keys
+from server.key_shapes import FirstKeys
 from server.schema import Clinician, ReadingKey
 from server.second_factor import open_secret, seal_secret, taken_step
 from server.sessions import NewSession, open_session
@@ -42,10 +44,11 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who a reader is: a signed statement, and the proof that they hold its identity key."""
+    """Who a reader is: a signed statement, the proof that they hold its identity key, their keys, wrapped."""
 
     statement: bytes
     proof: bytes
+    keys: FirstKeys | None = None
 
 
 def begin_set_up(
@@ -77,7 +80,7 @@ def finish_set_up(
     """Make the account active and sign it in; of several at once with one token, one wins.
 
     `salts` are two times 16 fresh bytes, `session` is the one to open. Raises RefusedError: 404
-    `setup`, 400 `body`, `code` or `statement`, 409 `clinician`; the token then still serves.
+    `setup`, 400 `body`, `code` or `statement`, 409 `clinician` or `keys`; the token then still serves.
     """
     kdf = checked_parameters(chosen.kdf)
     verifier, recovery = make_verifier(chosen.sign_in, salts[0]), make_verifier(chosen.recovery, salts[1])
@@ -178,6 +181,10 @@ def _reader(
     # Who has the identity key is that clinician: what a closed account of theirs held is theirs.
     held = (Account.clinician_id == stated.clinician_id) & (Account.state == "closed")
     connection.execute(update(Account).where(held).values(clinician_id=None))
+    if reader.keys is not None:
+        if (reader.keys.epoch, reader.keys.statement) != (stated.epoch, reader.statement):
+            raise RefusedError(400, "statement", "The keys are not those of the statement.")
+        keep_first_keys(connection, stated.clinician_id, account.practice_id, reader.keys, now=now)
     return stated.clinician_id
 
 

@@ -59,6 +59,7 @@ class Act(StrEnum):
     DEVICE_APPROVED = "device.approved"
     DEVICE_STATE = "device.state"
     DEVICE_RENAMED = "device.renamed"
+    CONSENT_KEPT = "device.consent_kept"
     CARD_SENT = "card.sent"
     CARD_REMOVED = "card.removed"
     RECORDS_FETCHED = "records.fetched"

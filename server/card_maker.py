@@ -36,14 +36,21 @@ def next_version(listed: Iterable[int], now: int) -> int:
 
 
 def make_card(
-    identity: Ed25519PrivateKey, device_id: bytes, encryption: bytes, part: PartCard, version: int
+    identity: Ed25519PrivateKey,
+    device_id: bytes,
+    encryption: bytes,
+    part: PartCard,
+    version: int,
+    *,
+    card_id: bytes | None = None,
 ) -> tuple[bytes, bytes]:
     """The card's id and its sealed bytes. `encryption`: the device's raw X25519 key, which must be verified.
 
+    `card_id`: the id that the part's card has, where it is not the one that follows from the key.
     Raises ContentError, worded for a person, for what a card cannot say; FrameError for a key that is none.
     """
     plaintext = encode_card(part)
-    card_id = card_id_of(identity, device_id, part.name)
+    card_id = card_id or card_id_of(identity, device_id, part.name)
     sealed = seal_card(
         plaintext,
         signer=identity,

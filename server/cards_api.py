@@ -1,4 +1,5 @@
-"""The mailbox's calls: a clinician sends sealed cards, their device fetches its own (FORMAT.md section 7)."""
+"""The mailbox's calls: a clinician sends sealed cards, their device fetches its own and reports how the
+enrolment goes (FORMAT.md section 7)."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from server.cards_store import CardRow, CardStore
 from server.device_api import allowed_device, id_in_path
 from server.errors import RefusedError
 from server.rows import ClinicianRow, DeviceRow
+from voice.wire.card_reports import ReportFrame, parse_report, verify_report
 from voice.wire.cards import MAX_VERSION, CardFrame, parse_card, verify_card
 from voice.wire.encoding import b64url, key_id, signing_key
 from voice.wire.errors import FrameError, SealError
@@ -23,6 +25,7 @@ from voice.wire.errors import FrameError, SealError
 router = APIRouter(prefix="/v1")
 
 CARD_LIMIT_BYTES = 65_536
+REPORT_LIMIT_BYTES = 4_096
 PAGE_BYTES = 40_000
 """Sealed bytes in one answer to a device: in base64url they stay below the 64 KiB that it reads."""
 
@@ -57,6 +60,12 @@ async def fetched(card: str, version: str, request: Request) -> JSONResponse:
     return await run_in_threadpool(_fetched, await receive(request), card, version)
 
 
+@router.put("/cards/{card}/{version}/report")
+async def report(card: str, version: str, request: Request) -> JSONResponse:
+    """Keep how the enrolment that this version of a card asked for goes."""
+    return await run_in_threadpool(_report, await receive(request, REPORT_LIMIT_BYTES), card, version)
+
+
 def _send(call: Call, device: str, card: str) -> JSONResponse:
     device_id, card_id = id_in_path(device), id_in_path(card)
     clinician = require_clinician(call, writes=True)
@@ -71,7 +80,7 @@ def _send(call: Call, device: str, card: str) -> JSONResponse:
 def _sent(call: Call, device: str) -> JSONResponse:
     device_id = id_in_path(device)
     clinician = require_clinician(call)
-    return JSONResponse({"cards": [_card(row) for row in _cards(call).listed(clinician, device_id)]})
+    return JSONResponse({"cards": [_listed(row) for row in _cards(call).listed(clinician, device_id)]})
 
 
 def _remove(call: Call, device: str, card: str) -> JSONResponse:
@@ -95,11 +104,34 @@ def _waiting(call: Call, query: str) -> JSONResponse:
 
 
 def _fetched(call: Call, card: str, version: str) -> JSONResponse:
-    card_id = id_in_path(card)
+    card_id, number = id_in_path(card), _version_in_path(version)
+    device = allowed_device(call)
+    return JSONResponse(_card(_cards(call).fetched(device, card_id, number, now=call.now)))
+
+
+def _report(call: Call, card: str, version: str) -> JSONResponse:
+    card_id, card_version = id_in_path(card), _version_in_path(version)
+    device = allowed_device(call)
+    frame = _checked_report(call.body, device)
+    if (frame.card_id, frame.version) != (card_id, card_version):
+        raise RefusedError(400, "report", "The report is about another card or version than its address.")
+    row, new = _cards(call).report(device, card_id, card_version, frame.number, call.body, now=call.now)
+    return JSONResponse(_reported(row), 201 if new else 200)
+
+
+def _version_in_path(version: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,18}", version, re.ASCII) or int(version) > MAX_VERSION:
         raise RefusedError(404, "not_found", "There is nothing at this address.")
-    device = allowed_device(call)
-    return JSONResponse(_card(_cards(call).fetched(device, card_id, int(version), now=call.now)))
+    return int(version)
+
+
+def _checked_report(data: bytes, device: DeviceRow) -> ReportFrame:
+    try:
+        frame = parse_report(data)
+        verify_report(frame, signing_key(device.signing))
+    except (FrameError, SealError) as error:
+        raise RefusedError(400, "report", f"The report does not hold: {error}.") from error
+    return frame
 
 
 def _checked(data: bytes, clinician: ClinicianRow) -> CardFrame:
@@ -127,3 +159,13 @@ def _card(row: CardRow) -> dict[str, Any]:
         "created_at": iso(row.created_at),
         "fetched_at": None if row.fetched_at is None else iso(row.fetched_at),
     }
+
+
+def _listed(row: CardRow) -> dict[str, Any]:
+    report = None if row.report is None else b64url(row.report)
+    return {**_card(row), **_reported(row), "report": report}
+
+
+def _reported(row: CardRow) -> dict[str, Any]:
+    reported_at = None if row.reported_at is None else iso(row.reported_at)
+    return {"card": row.card_id.hex(), "version": row.version, "reported_at": reported_at}

@@ -1,4 +1,5 @@
-"""The mailbox: each device's sealed cards, the newest version of each, until the clinician takes them away.
+"""The mailbox: each device's sealed cards, the newest version of each, until the clinician takes them away;
+and with each card the newest sealed report of how its enrolment goes.
 
 Time is an argument (Unix seconds).
 """
@@ -20,12 +21,17 @@ from server.schema import Card, Device
 
 @dataclass(frozen=True)
 class CardRow:
-    """A card as listed. `fetched_at` is when the device said that it has this version, or None."""
+    """A card as listed. `fetched_at` is when the device said that it has this version, or None.
+
+    `report` is the newest sealed report of this version's enrolment, and `reported_at` when it came.
+    """
 
     card_id: bytes
     version: int
     created_at: int
     fetched_at: int | None
+    report: bytes | None = None
+    reported_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,15 @@ class SealedRow:
     sealed: bytes
 
 
-_LISTED = (Card.card_id, Card.version, Card.created_at, Card.fetched_at)
+_LISTED = (
+    Card.card_id,
+    Card.version,
+    Card.created_at,
+    Card.fetched_at,
+    Card.report,
+    Card.reported_at,
+)
+_NO_REPORT = {"report": None, "report_number": None, "reported_at": None}
 
 
 class CardStore:
@@ -78,7 +92,8 @@ class CardStore:
                     f"Send it with a version above {newest}.",
                 )
             this = (Card.device_id == device_id) & (Card.card_id == card_id)
-            fresh = {"version": version, "sealed": sealed, "created_at": now, "fetched_at": None}
+            fresh: dict[str, Any] = {"version": version, "sealed": sealed, "created_at": now}
+            fresh |= {"fetched_at": None, **_NO_REPORT}
             replaced = connection.execute(update(Card).where(this).values(fresh)).rowcount
             if not replaced:
                 connection.execute(insert(Card).values(device_id=device_id, card_id=card_id, **fresh))
@@ -136,6 +151,39 @@ class CardStore:
         if row is None:
             raise _no_card()
         return CardRow(*row)
+
+    def report(
+        self, device: DeviceRow, card_id: bytes, version: int, number: int, sealed: bytes, *, now: int
+    ) -> tuple[CardRow, bool]:
+        """Keep how the enrolment of this version goes, in place of what was said before; whether it is new.
+
+        Raises RefusedError: 404 `card`, 409 `version`: a newer card was sent, or none of this version;
+        409 `number`: a report with this number or a greater one is here.
+        """
+        this = (Card.device_id == device.device_id) & (Card.card_id == card_id)
+        with self._database.write() as connection:
+            wanted = select(Card.version, Card.report_number, Card.report).where(this).with_for_update()
+            before: Any = connection.execute(wanted).one_or_none()
+            if before is None:
+                raise _no_card()
+            if before.version != version:
+                raise RefusedError(
+                    409, "version", "The newest card of this part has another version.", "Fetch it first."
+                )
+            new = before.report != sealed
+            if new and before.report_number is not None and number <= before.report_number:
+                raise RefusedError(
+                    409,
+                    "number",
+                    "A report with this number or a greater one is here already.",
+                    f"Report with a number above {before.report_number}.",
+                    extra={"number": str(before.report_number)},
+                )
+            if new:
+                fresh = {"report": sealed, "report_number": number, "reported_at": now}
+                connection.execute(update(Card).where(this).values(fresh))
+            row: Any = connection.execute(select(*_LISTED).where(this)).one()
+        return CardRow(*row), new
 
 
 def _theirs(clinician: ClinicianRow, device_id: bytes) -> Any:

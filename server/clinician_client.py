@@ -51,12 +51,18 @@ class DeviceEntry:
 
 @dataclass(frozen=True)
 class CardEntry:
-    """A card as the server lists it. `fetched_at`: when the device said that it has it, or None."""
+    """A card as the server lists it. `fetched_at`: when the device said that it has it, or None.
+
+    `report` is the device's newest sealed report as it came, not verified (b"": it cannot be read); None when
+    there is none. `reported_at`: when the server got it.
+    """
 
     card_id: bytes
     version: int
     created_at: str
     fetched_at: str | None
+    report: bytes | None = None
+    reported_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -329,9 +335,20 @@ def _card(fields: object) -> CardEntry | None:
             int(fields["version"]),
             plain(str(fields["created_at"])),
             None if fetched is None else plain(str(fetched)),
+            _report(fields.get("report")),
+            None if fields.get("reported_at") is None else plain(str(fields["reported_at"])),
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _report(text: object) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        return from_b64url(str(text))
+    except FrameError:
+        return b""
 
 
 def _record(fields: object) -> RecordEntry | None:

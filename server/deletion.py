@@ -18,7 +18,7 @@ from server.audit import Act
 from server.database import BUSY_TIMEOUT_MS, Database
 from server.errors import RefusedError
 from server.records_store import hold_devices, need_device, practice_of
-from server.schema import Card, Clinician, Device, Mark, Practice, Record, Share, Tombstone
+from server.schema import Card, Clinician, Consent, Device, Mark, Practice, Record, Share, Tombstone
 
 BATCH: Final = 500
 DAY_S: Final = 86_400
@@ -101,7 +101,7 @@ def expire(
 
 
 def erase(database: Database, clinician_id: bytes, device_id: bytes, *, now: int, actor: str) -> Erased:
-    """Erase a device's client: records, shares, marks, cards and label; the device is discharged.
+    """Erase a device's client: records, shares, marks, cards, consents, label; the device is discharged.
 
     Raises RefusedError 404 for a device that is not this clinician's.
     """
@@ -113,6 +113,7 @@ def erase(database: Database, clinician_id: bytes, device_id: bytes, *, now: int
         buried = _bury(connection, wanted, practice_id, Reason.ERASED, now)
         connection.execute(delete(Mark).where(_readers(practice_id), Mark.device_id == device_id))
         connection.execute(delete(Card).where(Card.device_id == device_id))
+        connection.execute(delete(Consent).where(Consent.device_id == device_id))
         this = Device.id == device_id
         connection.execute(update(Device).where(this).values(label=None, outbox_depth=None))
         connection.execute(update(Device).where(this, Device.state != "revoked").values(state="discharged"))

@@ -7,6 +7,7 @@ associated data, so that none can be weakened or moved without the slot refusing
 from __future__ import annotations
 
 import binascii
+import hashlib
 import json
 import secrets
 import unicodedata
@@ -32,6 +33,9 @@ PASSPHRASE: Final = "passphrase"  # noqa: S105 - the name of a slot type
 RECOVERY: Final = "recovery"
 PASSKEY: Final = "passkey"
 PRF_SALT_BYTES: Final = 32
+
+PRF_SALT: Final = hashlib.sha256(b"onebreath passkey PRF v1\x00").digest()
+"""What a passkey's PRF is evaluated on, always: a sign-in asks before it knows whose passkey answers."""
 
 _DOMAIN: Final = b"onebreath key slot v1\x00"
 _PASSKEY_INFO: Final = b"onebreath passkey slot v1\x00"
@@ -173,6 +177,17 @@ def open_recovery_slot(fields: dict[str, Any], code: str) -> bytes:
         return _open(fields, _from_code(_ungrouped(code), salt))
     except (KeyError, ValueError, FrameError) as error:
         raise WrongSecretError from error
+
+
+def recovery_bytes(code: str) -> bytes:
+    """The 16 bytes of a printed recovery code, read as `open_recovery_slot` does. Raises ServerError."""
+    try:
+        return _ungrouped(code)
+    except binascii.Error as error:
+        raise ServerError(
+            "This is not a recovery code.",
+            "It has 26 letters and digits in groups of five; check each against the printed page.",
+        ) from error
 
 
 def _stretch(passphrase: str, salt: bytes, cost: Cost) -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,7 @@ from server.device_api import id_in_path
 from server.errors import RefusedError
 from server.key_shapes import parse_slot
 from server.keys_store import EpochRow, SlotRow
+from server.shares_store import GivenRow, SharedRow
 from voice.wire.encoding import b64url, from_b64url, signing_key
 from voice.wire.endorsement import parse_endorsement
 from voice.wire.errors import FrameError, SealError
@@ -89,6 +91,12 @@ async def shares(request: Request) -> JSONResponse:
     """A page of what colleagues shared with the caller."""
     call = await receive(request)
     return await run_in_threadpool(_shares, call, request.url.query)
+
+
+@router.get("/shares/{clinician}")
+async def given(clinician: str, request: Request) -> JSONResponse:
+    """A page of what the caller shared with a colleague."""
+    return await run_in_threadpool(_given, await receive(request), clinician, request.url.query)
 
 
 @router.delete("/shares/{clinician}")
@@ -208,22 +216,44 @@ def _share(call: Call) -> JSONResponse:
     return JSONResponse({"shared": len(verified), "added": added}, 201 if added else 200)
 
 
+def _given(call: Call, text: str, query: str) -> JSONResponse:
+    to_id = id_in_path(text)
+    clinician = require_clinician(call)
+    after, limit = _span(query)
+    found = shares_store.given_to(
+        call.store.database, clinician.clinician_id, to_id, after=_place(after), limit=limit + 1
+    )
+    page = found.rows[:limit]
+    return JSONResponse(
+        {
+            "shares": [
+                {
+                    "device": row.device_id.hex(),
+                    "record": row.record_id.hex(),
+                    "sequence": row.sequence,
+                    "recipient": row.recipient.hex(),
+                    "shared_at": iso(row.created_at),
+                }
+                for row in page
+            ],
+            "next": _last(page) or after,
+            "more": len(found.rows) > limit,
+            "count": found.count,
+        }
+    )
+
+
 def _shares(call: Call, query: str) -> JSONResponse:
     clinician = require_clinician(call)
-    asked = parse_qsl(query, keep_blank_values=True)
-    wanted = dict(asked)
-    if len(wanted) != len(asked) or not wanted.keys() <= {"after", "limit"}:
-        raise RefusedError(400, "query", "Shares are asked for with `after` and `limit`, once each.")
-    limit = _limit(wanted.get("limit", str(PAGE)))
+    after, limit = _span(query)
     found = shares_store.shared_with(
         call.store.database,
         clinician.clinician_id,
-        after=_place(wanted.get("after", "")),
+        after=_place(after),
         limit=limit + 1,
         now=call.now,
     )
     page = found[:limit]
-    last = page[-1].device_id.hex() + page[-1].sequence.to_bytes(8, "big").hex() if page else ""
     return JSONResponse(
         {
             "shares": [
@@ -236,7 +266,7 @@ def _shares(call: Call, query: str) -> JSONResponse:
                 }
                 for row in page
             ],
-            "next": last or wanted.get("after", ""),
+            "next": _last(page) or after,
             "more": len(found) > limit,
         }
     )
@@ -277,6 +307,18 @@ def _octets(document: dict[str, Any], name: str, size: int | None = None) -> byt
 
 def _body(wanted: str) -> RefusedError:
     return RefusedError(400, "body", f"Expected a JSON object with {wanted}.")
+
+
+def _span(query: str) -> tuple[str, int]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    wanted = dict(pairs)
+    if len(wanted) != len(pairs) or not wanted.keys() <= {"after", "limit"}:
+        raise RefusedError(400, "query", "Shares are asked for with `after` and `limit`, once each.")
+    return wanted.get("after", ""), _limit(wanted.get("limit", str(PAGE)))
+
+
+def _last(page: Sequence[SharedRow | GivenRow]) -> str:
+    return page[-1].device_id.hex() + page[-1].sequence.to_bytes(8, "big").hex() if page else ""
 
 
 def _limit(text: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from server.accounts_schema import ACCOUNT_STATES, ROLES
-from server.cards_api import CARD_LIMIT_BYTES
+from server.cards_api import CARD_LIMIT_BYTES, REPORT_LIMIT_BYTES
 from server.queries import LARGEST_PAGE
 from server.schema import STATES
 from voice.wire.envelope import MAX_FRAME_BYTES
@@ -65,17 +65,19 @@ FIELDS: Final[dict[str, Schema]] = {
     **dict.fromkeys("device record card slot clinician account practice from".split(), HEX),
     **dict.fromkeys("claim signing encryption proof".split(), octets(32)),
     **dict.fromkeys(
-        "server_time created_at received_at expires_at last_seen_at fetched_at updated_at deleted_at "
-        "shared_at exported_at oldest_at newest_at shredded_at ready_at used_at signed_in_at ends_at "
-        "factor_reset_at set_up_expires_at at".split(),
+        "server_time created_at received_at expires_at last_seen_at fetched_at reported_at updated_at "
+        "deleted_at shared_at exported_at oldest_at newest_at shredded_at ready_at used_at signed_in_at "
+        "ends_at factor_reset_at set_up_expires_at at".split(),
         TIME,
     ),
     **dict.fromkeys(
-        "statement invitation approval frame sealed label wrapped endorsement share credential client_data "
-        "authenticator_data signature user_handle attestation token secret recovery new_secret".split(),
+        "statement invitation approval frame sealed label report wrapped endorsement share credential "
+        "client_data authenticator_data signature user_handle attestation token secret recovery "
+        "new_secret".split(),
         octets(),
     ),
     **dict.fromkeys("cursor version sequence records deleted added removed ended".split(), BIG),
+    **dict.fromkeys("entries first last broken_at problems".split(), BIG),
     **dict.fromkeys("name role email kdf code otpauth actor act subject factor set_up".split(), text()),
     "pairing": octets(16),
     "nonce": text("^[A-Za-z0-9_-]{16,128}$"),
@@ -92,6 +94,7 @@ FIELDS: Final[dict[str, Schema]] = {
     "rotation_days": number(1, 2**63 - 1),
     "idle_s": number(1, 10**9),
     "more": {"type": "boolean"},
+    "noted": {"type": "boolean"},
     "next": BIG,
     "reason": text(),
     "options": {"type": "object"},
@@ -131,6 +134,8 @@ DEVICE_ROW: Final = obj(
     "outbox_depth? label?"
 )
 CARD: Final = obj("card version created_at fetched_at?")
+REPORTED_CARD: Final = obj("card version created_at fetched_at? report? reported_at?")
+CONSENT: Final = obj("version sealed created_at")
 EPOCH: Final = obj("epoch statement? wrapped? created_at shredded_at?")
 MARK: Final = obj("device record version sealed updated_at")
 ENTRY: Final = obj("sequence at actor act subject")
@@ -142,7 +147,7 @@ ACCOUNT: Final = obj(
 MEMBER: Final = obj("account name role state clinician? email? created_at set_up_expires_at?")
 INVITED: Final = obj("account name role state clinician? email? created_at set_up_expires_at?", set_up=text())
 POLICY: Final = obj("practice name retention_days? rotation_days")
-PASSKEY: Final = obj("credential label created_at used_at?", label=text())
+PASSKEY: Final = obj("credential label created_at used_at?", label=text(), unlocks={"type": "boolean"})
 PASSKEYS: Final = obj(passkeys=some(PASSKEY))
 EMPTY: Final = obj()
 
@@ -173,6 +178,9 @@ CALLS: Final[tuple[Call, ...]] = (
          {200: obj("more", cards=some(obj("card version sealed")))}, query={"after": BIG}),
     Call("PUT", "/v1/cards/{card}/{version}/fetched", DEVICE, "The device has this card.", {200: CARD},
          refuses={404: "card"}),
+    Call("PUT", "/v1/cards/{card}/{version}/report", DEVICE, "How the enrolment of a card goes.",
+         dict.fromkeys((200, 201), obj("card version reported_at?")), blob(REPORT_LIMIT_BYTES),
+         {400: "report", 404: "card", 409: "version number"}),
     Call("GET", "/v1/clinician", CLINICIAN, "Whom the server takes the caller for.",
          {200: obj("clinician statement server_time")}),
     Call("POST", "/v1/invitations", CLINICIAN, "Keep an invitation until a device uses it.",
@@ -190,9 +198,18 @@ CALLS: Final[tuple[Call, ...]] = (
          dict.fromkeys((200, 201), CARD), blob(CARD_LIMIT_BYTES),
          {400: "card", 404: "device", 409: "version revoked"}),
     Call("GET", "/v1/devices/{device}/cards", CLINICIAN, "What was sent to a device.",
-         {200: obj(cards=some(CARD))}, refuses={404: "device"}),
+         {200: obj(cards=some(REPORTED_CARD))}, refuses={404: "device"}),
     Call("DELETE", "/v1/devices/{device}/cards/{card}", CLINICIAN, "Take a card out of the mailbox.",
          {200: obj("card")}, refuses={404: "device card"}),
+    Call("PUT", "/v1/devices/{device}/cards/{card}/note", CLINICIAN, "Keep a sealed note on a part.",
+         {200: obj("card version sealed")}, obj("sealed"),
+         {400: "note", 404: "device card", 409: "version"}),
+    Call("GET", "/v1/devices/{device}/notes", CLINICIAN, "The caller's notes on a device's parts.",
+         {200: obj(notes=some(obj("card version sealed")))}, refuses={404: "device"}),
+    Call("PUT", "/v1/devices/{device}/consents/{version}", CLINICIAN, "Keep what was agreed with a client.",
+         dict.fromkeys((200, 201), CONSENT), obj("sealed"), {400: "consent", 404: "device", 409: "version"}),
+    Call("GET", "/v1/devices/{device}/consents", CLINICIAN, "What was agreed with a client, every version.",
+         {200: obj(consents=some(CONSENT))}, refuses={404: "device"}),
     Call("GET", "/v1/records", CLINICIAN, "A page of sealed records.",
          {200: obj("next more", records=some(obj("cursor device received_at frame")))},
          refuses={404: "device"}, query=SPAN),
@@ -236,6 +253,11 @@ CALLS: Final[tuple[Call, ...]] = (
          {200: obj("more", next=text("^([0-9a-f]{48})?$"),
                    shares=some(obj("from share frame received_at shared_at")))},
          query={"after": text("^[0-9a-f]{48}$"), "limit": number(1, 200)}),
+    Call("GET", "/v1/shares/{clinician}", CLINICIAN, "A page of what the caller shared with a colleague.",
+         {200: obj("more count", next=text("^([0-9a-f]{48})?$"),
+                   shares=some(obj("device record sequence shared_at", recipient=HEX)))},
+         refuses={404: "clinician"},
+         query={"after": text("^[0-9a-f]{48}$"), "limit": number(1, 200)}),
     Call("DELETE", "/v1/shares/{clinician}", CLINICIAN, "End what was shared with a colleague.",
          {200: obj("removed")}, refuses={404: "clinician"}),
     Call("GET", "/v1/audit", CLINICIAN, "The access log that is the caller's to see.", {200: LOG},
@@ -252,7 +274,7 @@ CALLS: Final[tuple[Call, ...]] = (
     Call("POST", "/v1/set-up/start", PAGE, "What somebody is invited to.",
          {200: obj("name role otpauth", practice=text())}, obj("token"), {404: "setup", 429: "throttled"}),
     Call("POST", "/v1/set-up/finish", PAGE, "Make the account active; sign in.", {201: ACCOUNT}, _ANY,
-         {400: "code statement", 401: "sign_in", 404: "setup", 409: "clinician", 429: "throttled"}),
+         {400: "code statement keys", 401: "sign_in", 404: "setup", 409: "clinician keys", 429: "throttled"}),
     Call("POST", "/v1/recovery/passphrase", PAGE, "A new passphrase by recovery code and factor.",
          {200: ACCOUNT}, obj("name recovery code kdf new_secret"), SIGN_IN),
     Call("POST", "/v1/recovery/factor", PAGE, "Ask for a new second factor, and wait.",
@@ -294,6 +316,10 @@ CALLS: Final[tuple[Call, ...]] = (
          obj("name email?", role=FIELDS["role_known"]), {409: "name"}),
     Call("POST", "/v1/practice/accounts/{account}/invitation", SESSION, "A new link for somebody.",
          {200: INVITED}, EMPTY, {404: "account", 409: "set_up"}),
+    Call("PUT", "/v1/practice/accounts/{account}/role", SESSION, "Give somebody another role.",
+         {200: MEMBER}, obj(role=FIELDS["role_known"]), {404: "account", 409: "role_fixed"}),
+    Call("GET", "/v1/practice/audit", SESSION, "Whether the audit log holds.",
+         {200: obj("entries first last digest broken_at? noted? problems")}, query={"head": SHA256}),
     Call("DELETE", "/v1/practice/accounts/{account}", SESSION, "Close an account.", {200: MEMBER},
          refuses={404: "account", 409: "last_administrator"}),
 )  # fmt: skip

@@ -36,7 +36,9 @@ from server.accounts_schema import Account, Challenge, Passkey
 from server.attempts import refused_sign_in
 from server.audit import Act
 from server.database import Database
+from server.deletion import scrub
 from server.errors import RefusedError
+from server.passkey_slots import end_slots
 from server.sessions import NewSession
 from voice.wire.encoding import b64url, from_b64url
 from voice.wire.errors import FrameError
@@ -250,7 +252,7 @@ def passkeys_of(connection: Connection, account_id: bytes) -> list[PasskeyRow]:
 
 
 def remove_passkey(database: Database, account_id: bytes, credential_id: bytes, *, now: int) -> None:
-    """Remove one of an account's passkeys. Raises RefusedError 404 for any other."""
+    """Remove one of an account's passkeys, and its key slot. Raises RefusedError 404 for any other."""
     with database.write() as connection:
         account = find_account(connection, Account.id == account_id, hold=True)
         theirs = (Passkey.credential_id == credential_id) & (Passkey.account_id == account_id)
@@ -258,6 +260,9 @@ def remove_passkey(database: Database, account_id: bytes, credential_id: bytes, 
         if account is None or gone == 0:
             raise RefusedError(404, "passkey", "There is no such passkey.", "See GET /v1/account/passkeys.")
         _tell(connection, Act.FACTOR_CHANGED, account, now, "passkey removed")
+        ended = end_slots(connection, account.clinician_id, (credential_id,), now=now)
+    if ended:
+        scrub(database)
 
 
 def _is_address(host: str) -> bool:

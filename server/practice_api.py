@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from server.account_roles import change_role
 from server.account_set_up import PATH
 from server.accounts import (
     ADMINISTRATOR,
@@ -22,10 +24,12 @@ from server.accounts import (
     renew_invitation,
 )
 from server.answers import iso
+from server.audit_state import look
 from server.auth import Call, receive, require_account
 from server.device_api import id_in_path
 from server.errors import RefusedError
 from server.practices import PracticeRow, find_practice, set_policy
+from server.queries import asked
 from server.sessions import SignedIn
 from voice.wire.encoding import b64url
 
@@ -60,6 +64,18 @@ async def invite(request: Request) -> JSONResponse:
 async def invite_again(account: str, request: Request) -> JSONResponse:
     """A new link for somebody who has not set up yet."""
     return await run_in_threadpool(_invite_again, await receive(request), account)
+
+
+@router.put("/accounts/{account}/role")
+async def role(account: str, request: Request) -> JSONResponse:
+    """Give somebody another role."""
+    return await run_in_threadpool(_role, await receive(request), account)
+
+
+@router.get("/audit")
+async def audit(request: Request) -> JSONResponse:
+    """Whether the audit log holds."""
+    return await run_in_threadpool(_audit, await receive(request), request.url.query)
 
 
 @router.delete("/accounts/{account}")
@@ -139,6 +155,48 @@ def _invite_again(call: Call, account: str) -> JSONResponse:
         actor=_actor(signed_in),
     )
     return JSONResponse({**_account(row), "set_up": _link(call, token)})
+
+
+def _role(call: Call, account: str) -> JSONResponse:
+    account_id = id_in_path(account)
+    signed_in = _administrator(call, writes=True)
+    wanted = _object(call, ("role",))["role"]
+    if not isinstance(wanted, str):
+        raise RefusedError(400, "body", "role is a text.")
+    row = change_role(
+        call.store.database,
+        signed_in.practice_id,
+        account_id,
+        wanted,
+        now=call.now,
+        actor=_actor(signed_in),
+    )
+    return JSONResponse(_account(row))
+
+
+def _audit(call: Call, query: str) -> JSONResponse:
+    signed_in = _administrator(call)
+    text = asked(query, ("head",)).get("head")
+    if text is not None and not re.fullmatch("[0-9a-f]{64}", text, re.ASCII):
+        raise RefusedError(400, "query", "`head` is 64 hex digits in lower case.")
+    found = look(
+        call.store.database,
+        signed_in.practice_id,
+        noted=None if text is None else bytes.fromhex(text),
+        now=call.now,
+        actor=_actor(signed_in),
+    )
+    return JSONResponse(
+        {
+            "entries": found.entries,
+            "first": found.first,
+            "last": found.last,
+            "digest": found.head.hex(),
+            "broken_at": found.broken_at,
+            "noted": found.noted,
+            "problems": found.problems,
+        }
+    )
 
 
 def _close(call: Call, account: str) -> JSONResponse:

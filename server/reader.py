@@ -106,6 +106,8 @@ class Record:
     """The colleague who shared it; None for one's own."""
     discussed: bool = False
     """The clinician marked it so."""
+    when: str | None = None
+    """The client's own word for when they noticed, "starting", "in" or "after"; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -292,6 +294,7 @@ def opened(
         received_at,
         new,
         shared_by,
+        when=None if noticing.when is None else str(noticing.when),
     )
     return record, None
 

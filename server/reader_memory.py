@@ -1,6 +1,6 @@
 """What was read before, in a small file beside the key file.
 
-Hashes of sealed records, and versions of marks; no content.
+Hashes of sealed records, versions of marks, numbers of reports; no content.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ def load_memory(path: Path) -> Memory | None:
                 for device, seen in document["devices"].items()
             },
             {_place(text): int(version) for text, version in document.get("marks", {}).items()},
+            {
+                _place(text): (int(version), int(number))
+                for text, (version, number) in document.get("reports", {}).items()
+            },
         )
     except FileNotFoundError:
         return Memory()
@@ -56,6 +60,9 @@ def keep_memory(path: Path, memory: Memory) -> None:
         "marks": {
             f"{device.hex()}/{record.hex()}": version
             for (device, record), version in sorted(memory.marks.items())
+        },
+        "reports": {
+            f"{device.hex()}/{card.hex()}": seen for (device, card), seen in sorted(memory.reports.items())
         },
     }
     try:

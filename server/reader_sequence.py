@@ -71,6 +71,8 @@ class Memory:
     seen: Mapping[bytes, Mapping[int, bytes]] = field(default_factory=dict)
     marks: Mapping[tuple[bytes, bytes], int] = field(default_factory=dict)
     """The greatest version of the clinician's own mark on each record, by device id and record id."""
+    reports: Mapping[tuple[bytes, bytes], tuple[int, int]] = field(default_factory=dict)
+    """The newest report on each card, by device id and card id: the card's version, the report's number."""
 
     def knows(self, device_id: bytes, sequence: int, digest: bytes) -> bool:
         """Whether this very frame was read before."""
@@ -85,6 +87,7 @@ class Memory:
                 for device, known in devices.items()
             },
             self.marks,
+            self.reports,
         )
 
 

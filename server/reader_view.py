@@ -19,6 +19,8 @@ NEWEST: Final = 50
 """Records that are shown without being asked for, besides every unread one."""
 
 NO_LINE: Final = "no line"
+WHEN: Final = {"starting": "“starting”", "in": "“in it”", "after": "“after”"}
+"""The client's own word for when they noticed, as it is shown."""
 NOT_MADE_OUT: Final = "a line was spoken; it could not be made out"
 _REORDERS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -56,7 +58,7 @@ def table(records: Sequence[Record]) -> Table:
             cells.append(Text(safe(record.shared_by or "")))
         if several:
             cells.append(Text(record.device_id.hex()[:8]))
-        made.add_row(*cells, Text(safe(record.part)), _line(record.line))
+        made.add_row(*cells, Text(safe(record.part)), _said(record))
     return made
 
 
@@ -126,6 +128,8 @@ def _record(record: Record) -> dict[str, Any]:
         "received_at": record.received_at,
         "new": record.new,
         "discussed": record.discussed,
+        # Where the client was asked and answered only.
+        **({} if record.when is None else {"when": record.when}),
         # Of what a colleague shared only: one's own queue is as it always was.
         **({} if record.shared_by is None else {"shared_by": record.shared_by}),
     }
@@ -138,6 +142,11 @@ def _noted(record: Record) -> str:
 def _when(at: datetime) -> str:
     weekday, number, month = day(at).split()
     return f"{weekday[:3]} {number} {month[:3]} {at.year} {at:%H:%M}"
+
+
+def _said(record: Record) -> Text:
+    said = _line(record.line)
+    return said if record.when is None else Text.assemble(said, f"  {WHEN[record.when]}")
 
 
 def _line(line: Line | None) -> Text:

@@ -133,7 +133,10 @@ class Device(Base):
 
 
 class Card(Base):
-    """What a clinician sent to a device for one part: sealed to the device, signed, newest version only."""
+    """What a clinician sent to a device for one part: sealed to the device, signed, newest version only.
+
+    `report` is the device's newest sealed word on how this version's enrolment goes, for the clinician alone.
+    """
 
     __tablename__ = "cards"
 
@@ -143,6 +146,22 @@ class Card(Base):
     sealed: Mapped[bytes] = mapped_column(LargeBinary(65536))
     created_at: Mapped[int] = mapped_column(BigInteger)
     fetched_at: Mapped[int | None] = mapped_column(BigInteger)
+    report: Mapped[bytes | None] = mapped_column(LargeBinary(4096))
+    report_number: Mapped[int | None] = mapped_column(BigInteger)
+    reported_at: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[bytes | None] = mapped_column(LargeBinary(32768))
+    """What the clinician keeps of the part, sealed to themselves."""
+
+
+class Consent(Base):
+    """What was agreed with a client, sealed by the clinician to themselves; every version is kept."""
+
+    __tablename__ = "consents"
+
+    device_id: Mapped[bytes] = mapped_column(LargeBinary(16), ForeignKey(Device.id), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary(32768))
+    created_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Record(Base):

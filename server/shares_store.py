@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, true
 
 from server import audit
 from server.accounts_schema import Account
@@ -19,6 +19,9 @@ from server.schema import Clinician, Record, Share
 from voice.wire import sharing
 from voice.wire.encoding import key_id
 from voice.wire.keys import parse_statement
+
+_RECIPIENT = slice(110, 126)
+"""Where a share names its reading key (FORMAT.md section 13)."""
 
 Place = tuple[bytes, int]
 """A shared record's place in the listing: device id of 16 bytes, sequence."""
@@ -43,6 +46,25 @@ class SharedRow:
     frame: bytes
     received_at: int
     created_at: int
+
+
+@dataclass(frozen=True)
+class GivenRow:
+    """A record that a clinician shared with a colleague. `recipient` is the key id it was sealed to."""
+
+    device_id: bytes
+    record_id: bytes
+    sequence: int
+    recipient: bytes
+    created_at: int
+
+
+@dataclass(frozen=True)
+class Given:
+    """A page of them, and how many there are in all."""
+
+    rows: tuple[GivenRow, ...]
+    count: int
 
 
 def colleagues(database: Database, clinician_id: bytes) -> list[Colleague]:
@@ -113,23 +135,39 @@ def shared_with(
             Share.created_at,
         )
         .join(Record, and_(Record.device_id == Share.device_id, Record.record_id == Share.record_id))
-        .where(Share.to_id == clinician_id)
+        .where(Share.to_id == clinician_id, _beyond(after))
         .order_by(Share.device_id, Record.sequence)
         .limit(limit)
     )
-    if after is not None:
-        device_id, sequence = after
-        wanted = wanted.where(
-            or_(
-                Share.device_id > device_id,
-                and_(Share.device_id == device_id, Record.sequence > sequence),
-            )
-        )
     with database.write() as connection:
         rows = [SharedRow(*row) for row in connection.execute(wanted)]
         practice = _practice(connection, clinician_id)
         _told(connection, Act.SHARED_FETCHED, clinician_id, practice, now, f"{len(rows)}")
     return rows
+
+
+def given_to(
+    database: Database, clinician_id: bytes, to_id: bytes, *, after: Place | None, limit: int
+) -> Given:
+    """What a clinician shared with a colleague, by device and sequence; whether the colleague's account is
+    closed or not. Raises RefusedError 404 for a clinician who is not a colleague."""
+    mine = (Share.from_id == clinician_id) & (Share.to_id == to_id)
+    same = and_(Record.device_id == Share.device_id, Record.record_id == Share.record_id)
+    with database.read() as connection:
+        _colleague(connection, clinician_id, to_id, closed_too=True)
+        rows = connection.execute(
+            select(Share.device_id, Share.record_id, Record.sequence, Share.share, Share.created_at)
+            .join(Record, same)
+            .where(mine, _beyond(after))
+            .order_by(Share.device_id, Record.sequence)
+            .limit(limit)
+        ).all()
+        count = connection.execute(select(func.count()).select_from(Share).where(mine)).scalar_one()
+    given = (
+        GivenRow(row.device_id, row.record_id, row.sequence, bytes(row.share[_RECIPIENT]), row.created_at)
+        for row in rows
+    )
+    return Given(tuple(given), count)
 
 
 def end_shares(database: Database, clinician_id: bytes, to_id: bytes, *, now: int) -> int:
@@ -183,6 +221,13 @@ def _check(connection: Connection, clinician_id: bytes, share: sharing.Share, ne
 def _practice(connection: Connection, clinician_id: bytes) -> bytes:
     wanted = select(Clinician.practice_id).where(Clinician.id == clinician_id)
     return bytes(connection.execute(wanted).scalar_one())
+
+
+def _beyond(after: Place | None) -> ColumnElement[bool]:
+    if after is None:
+        return true()
+    device_id, sequence = after
+    return or_(Share.device_id > device_id, and_(Share.device_id == device_id, Record.sequence > sequence))
 
 
 def _closed() -> ColumnElement[bool]:

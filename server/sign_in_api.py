@@ -5,8 +5,10 @@ Each is taken from our own page alone, and throttled by address besides what is 
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Depends
@@ -24,6 +26,9 @@ from server.answers import iso
 from server.attempts import Attempt, Proofs, begin_attempt, prove, refused_sign_in
 from server.audit import Act
 from server.auth import Call, receive, require_own_page
+from server.deletion import scrub
+from server.errors import RefusedError
+from server.key_shapes import FirstKeys, parse_first_keys
 from server.limits import throttle
 from server.passkeys import CHALLENGE_BYTES, Asserted, Site, sign_in_by_passkey, sign_in_options
 from server.practices import find_practice
@@ -32,6 +37,7 @@ from server.second_factor import SECRET_BYTES as TOTP_BYTES
 from server.sessions import NewSession, cookie_for, end_session, find_session, hash_of, token_in
 from server.sign_in import SECRET_BYTES, account_name, make_verifier, unknown_parameters
 from voice.wire.encoding import b64url
+from voice.wire.errors import FrameError
 
 router = APIRouter(prefix="/v1", dependencies=[Depends(throttle)])
 
@@ -166,8 +172,9 @@ def _set_up_start(call: Call) -> JSONResponse:
 def _set_up_finish(call: Call) -> JSONResponse:
     require_own_page(call)
     names = ("token", "kdf", "secret", "recovery", "code")
-    as_reader = b'"statement"' in call.body
-    fields = call.fields(*names, *(("statement", "proof") if as_reader else ()))
+    texts, keys = _first_keys(call)
+    as_reader = keys is not None or b'"statement"' in texts.body
+    fields = texts.fields(*names, *(("statement", "proof") if as_reader else ()))
     chosen = Secrets(
         fields["kdf"],
         call.octets(fields, "secret", SECRET_BYTES),
@@ -175,7 +182,7 @@ def _set_up_finish(call: Call) -> JSONResponse:
     )
     reader = None
     if as_reader:
-        reader = Reader(call.octets(fields, "statement"), call.octets(fields, "proof"))
+        reader = Reader(call.octets(fields, "statement"), call.octets(fields, "proof"), keys)
     session = fresh_session(call)
     finish_set_up(
         call.store.database,
@@ -268,7 +275,23 @@ def _recover_factor_finish(call: Call) -> JSONResponse:
         recovery.signed_in(connection, with_new, session, factor="totp", now=call.now)
 
     _proved(call, name, proofs, then)
+    scrub(call.store.database)
     return _signed_in(call, session)
+
+
+def _first_keys(call: Call) -> tuple[Call, FirstKeys | None]:
+    """The call with a body of texts alone, and the keys beside them. Raises RefusedError 400 `keys`."""
+    try:
+        document = json.loads(call.body)
+    except (ValueError, RecursionError):
+        return call, None
+    if not isinstance(document, dict) or "keys" not in document:
+        return call, None
+    try:
+        keys = parse_first_keys(document.pop("keys"))
+    except FrameError as error:
+        raise RefusedError(400, "keys", f"The keys are not of their shape: {error}.") from error
+    return replace(call, body=json.dumps(document).encode()), keys
 
 
 def _both_secrets(call: Call, fields: dict[str, str]) -> tuple[str, Proofs]:

@@ -21,6 +21,7 @@ from server.accounts import (
     renew_invitation,
 )
 from server.accounts_schema import ROLES
+from server.commands.account_terminal import set_up_account, show_code
 from server.commands.opening import DATABASE, named_practice, opened, told_here
 from server.errors import ServerError
 from server.practices import PracticeRow
@@ -43,13 +44,14 @@ _SERVER = click.option(
 
 @click.group()
 def command() -> None:
-    """Who signs in to the clinicians' page. Run these on the server's machine.
+    """Who signs in to the clinicians' page. Run these, but set-up and code, on the server's machine.
 
     Everybody sets their own passphrase, code and keys up by a one-time link; nobody else ever has them.
 
     \b
         onebreath account invite --role administrator --name boss --server https://clinic.example
         onebreath account invite --role clinician --name dr.okafor --email okafor@clinic.example
+        onebreath account set-up 'https://clinic.example/set-up#8fKq...'
         onebreath account list
         onebreath account close dr.okafor
     """
@@ -148,3 +150,7 @@ def _account_id(store: Store, practice: PracticeRow, name: str) -> bytes:
     if not found:
         raise ServerError(f"There is no account {name} in {practice.name}.", "See: onebreath account list")
     return found[0].account_id
+
+
+command.add_command(set_up_account)
+command.add_command(show_code)

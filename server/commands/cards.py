@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +14,20 @@ from rich.table import Table
 from rich.text import Text
 
 from server.card_maker import card_id_of, make_card, next_version
-from server.clinician_client import ClinicianClient
+from server.clinician_client import CardEntry, ClinicianClient
+from server.clinician_keys import Clinician
 from server.commands.unlocking import client_options, judged, unlocked
 from server.errors import ServerError
+from server.keyfile import default_key_file
+from server.part_notes import fetch_notes, known_parts, make_note, noted, put_note
 from server.reader import Device
+from server.reader_memory import keep_memory, load_memory, memory_path
+from server.reader_reports import lines, read_reports
+from server.reader_sequence import Memory
+from server.reader_view import safe
 from voice.wire.card_content import PartCard, Value, encode_card, spelled
 from voice.wire.errors import ContentError
+from voice.wire.part_notes import PartNote
 
 OWN: Final = "default"
 """What is typed to put a setting back to what the device does by itself."""
@@ -38,6 +47,10 @@ OWN: Final = "default"
 @click.option("--language", help="What the device speaks, such as en.")
 @click.option("--danger-number", help='Spoken on "help": the number to call in danger.')
 @click.option("--talk-number", help='Spoken on "help": the line to call to talk now.')
+@click.option(
+    "--asks-when/--no-asks-when", default=None,
+    help="After a noticing ask “Starting, in it, or after?”, where the client agrees on the device; or not.",
+)  # fmt: skip
 @click.option("--remove", is_flag=True, help="Let the part rest instead. Nothing recorded is deleted.")
 @client_options
 def send(
@@ -61,9 +74,17 @@ def send(
     clinician = unlocked(key_file, passphrase_file, recovery)
     with ClinicianClient(server, clinician) as client:
         one = _trusted(named_device(device, judged(client, clinician))).entry
-        version = next_version((card.version for card in client.cards(one.device_id)), int(time.time()))
-        card_id, sealed = make_card(clinician.identity, one.device_id, one.encryption, part, version)
+        listed = client.cards(one.device_id)
+        version = next_version((card.version for card in listed), int(time.time()))
+        parts = known_parts(clinician, fetch_notes(client, one.device_id))
+        known = next((card.card_id for card in listed if _names(parts, card, part.name)), None)
+        card_id, sealed = make_card(
+            clinician.identity, one.device_id, one.encryption, part, version, card_id=known
+        )
+        note = make_note(clinician, one.device_id, card_id, version, noted(parts.get(card_id), part))
+        # The card goes first: a note without its card would say what the device was never told.
         client.send_card(one.device_id, card_id, sealed)
+        put_note(client, note)
     click.echo(f"Card {card_id.hex()[:8]} is waiting for device {one.device_id.hex()}.")
     if not remove:
         click.echo("To record name and phrase with the client, run there: onebreath enrol")
@@ -81,30 +102,55 @@ def cards(
     passphrase_file: Path | None,
     recovery: bool,
 ) -> None:
-    """List the cards sent to DEVICE, and when it fetched each.
+    """List the cards sent to DEVICE, each with its part, when it was fetched, and how the enrolment goes.
 
-    The server does not know which card is of which part; give --name to look for one.
+    The server knows neither: your note of the part is sealed for you, and so is what the device tells. What
+    was seen is noted beside the key file, so that an earlier report does not pass for the newest.
 
     \b
         onebreath clinician cards 3f2a
         onebreath clinician cards 3f2a --name "the foreman"
     """
-    clinician = unlocked(key_file, passphrase_file, recovery)
+    path = key_file or default_key_file()
+    clinician = unlocked(path, passphrase_file, recovery)
     with ClinicianClient(server, clinician) as client:
-        one = named_device(device, judged(client, clinician)).entry
-        found = client.cards(one.device_id)
+        one = named_device(device, judged(client, clinician))
+        found = client.cards(one.entry.device_id)
+        parts = known_parts(clinician, fetch_notes(client, one.entry.device_id))
     if name is not None:
-        wanted = card_id_of(clinician.identity, one.device_id, spelled(name))
-        found = tuple(card for card in found if card.card_id == wanted)
+        wanted = card_id_of(clinician.identity, one.entry.device_id, spelled(name))
+        found = tuple(card for card in found if card.card_id == wanted or _names(parts, card, spelled(name)))
     if not found:
         click.echo("No cards. Send one: onebreath clinician send DEVICE --name NAME")
         return
     table = Table(show_edge=False, pad_edge=False)
     for title in ("Card", "Sent (UTC)", "Fetched (UTC)"):
         table.add_column(title, no_wrap=True)
+    table.add_column("Part")
     for card in found:
-        table.add_row(*map(Text, (card.card_id.hex()[:8], card.created_at, card.fetched_at or "not yet")))
+        part = parts.get(card.card_id)
+        named = "not noted" if part is None else part.name + (" (resting)" if part.removed else "")
+        row = (card.card_id.hex()[:8], card.created_at, card.fetched_at or "not yet", safe(named))
+        table.add_row(*map(Text, row))
     Console().print(table)
+    _enrolments(path, clinician, one, found)
+
+
+def _names(parts: Mapping[bytes, PartNote], card: CardEntry, name: str) -> bool:
+    return card.card_id in parts and parts[card.card_id].name == name
+
+
+def _enrolments(path: Path, clinician: Clinician, device: Device, found: Sequence[CardEntry]) -> None:
+    """Show how the enrolments go, and note what was seen."""
+    remembered = load_memory(memory_path(path))
+    known = remembered or Memory()
+    told, seen = read_reports(clinician, device, found, known.reports)
+    for line in (line for one in told for line in lines(one)):
+        click.echo(line)
+    if remembered is None:
+        click.echo("The notes of what you had read are damaged: nothing could be compared.", err=True)
+    elif seen != known.reports:
+        keep_memory(memory_path(path), replace(known, reports=seen))
 
 
 def named_device(start: str, devices: Sequence[Device]) -> Device:

@@ -20,7 +20,9 @@ from server.commands.unlocking import approve_proved, client_options, judged, un
 from server.errors import ServerError
 from server.keyfile import default_key_file
 from server.keys_client import KeysClient, ServedKeys
+from server.part_notes import fetch_notes, note_leaving, put_note
 from server.reader import Device, Record, read
+from server.reader_consents import consents_leaving, fetch_consents, give_consent
 from server.reader_memory import load_memory, memory_path
 from server.reader_notes import label_leaving, marks_leaving
 from server.reader_sequence import Memory
@@ -134,7 +136,7 @@ def shred(
 def _carry_notes_over(
     client: ClinicianClient, clinician: Clinician, devices: list[Device], epoch: int
 ) -> None:
-    """Clients' names and marks that only this epoch's key opens are sealed to the one in use first."""
+    """What they noted for themselves and only this epoch's key opens is sealed to the one in use first."""
     leaving = next((one.key_id for one in clinician.epochs if one.number == epoch), None)
     if leaving is None or epoch == clinician.stated.epoch:
         return
@@ -144,13 +146,21 @@ def _carry_notes_over(
         if sealed is not None:
             client.label(device.entry.device_id, sealed)
             moved += 1
+        for consent in consents_leaving(clinician, fetch_consents(client, device.entry.device_id), leaving):
+            give_consent(client, consent)
+            moved += 1
+        for note in fetch_notes(client, device.entry.device_id):
+            kept = note_leaving(clinician, note, leaving)
+            if kept is not None:
+                put_note(client, kept)
+                moved += 1
     for mark in marks_leaving(clinician, records_client.marks(client), leaving):
         records_client.put_mark(
             client, mark.device_id, mark.record_id, version=mark.version, sealed=mark.sealed
         )
         moved += 1
     if moved:
-        click.echo(f"Names and marks sealed to the key in use: {moved}.", err=True)
+        click.echo(f"Names, marks and notes sealed to the key in use: {moved}.", err=True)
 
 
 @command.command("confirm")

@@ -63,8 +63,13 @@ def unlocked(key_file: Path | None, passphrase_file: Path | None, recovery: bool
         )
     if recovery:
         return unlock_by_code(path, click.prompt("Recovery code", err=True))
+    return unlock(path, passphrase_asked(passphrase_file))
+
+
+def passphrase_asked(passphrase_file: Path | None) -> str:
+    """The passphrase of a key file, asked for when nobody gave one."""
     given = _given(passphrase_file)
-    return unlock(path, click.prompt("Passphrase", hide_input=True, err=True) if given is None else given)
+    return str(click.prompt("Passphrase", hide_input=True, err=True)) if given is None else given
 
 
 def new_passphrase(passphrase_file: Path | None) -> str:

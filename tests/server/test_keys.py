@@ -364,6 +364,7 @@ def test_every_call_needs_the_clinicians_own_signature(rig: Rig) -> None:
         ("GET", "/v1/colleagues"),
         ("POST", "/v1/shares"),
         ("GET", "/v1/shares"),
+        ("GET", f"/v1/shares/{'0' * 32}"),
         ("DELETE", f"/v1/shares/{'0' * 32}"),
     ]
     for method, path in calls:

@@ -121,11 +121,14 @@ def test_names_and_marks_outlive_the_key_they_were_sealed_to(desks: tuple[Desk, 
     assert CliRunner().invoke(read, ["--mark", *desk.keys, *server]).exit_code == 0
     named = CliRunner().invoke(clinician, ["label", name[:8], "Ada L.", *desk.keys, *server])
     assert named.exit_code == 0, named.output
+    part = ["send", name[:8], "--name", "the foreman", *desk.keys, *server]
+    assert CliRunner().invoke(clinician, part).exit_code == 0
     desk.done("rotate")
     call_home(home)
     send(home, noticing(1, "the", "second"))
     assert CliRunner().invoke(read, ["--mark", *desk.keys, *server]).exit_code == 0
-    assert "sealed to the key in use: 2." in desk.done("shred", "1", "--yes")
+    assert "sealed to the key in use: 3." in desk.done("shred", "1", "--yes")
+    assert "foreman" in CliRunner().invoke(clinician, ["cards", name[:8], *desk.keys, *server]).stdout
     assert "Ada L." in CliRunner().invoke(clinician, ["devices", *desk.keys, *server]).stdout
     document = desk.read()
     assert [one["discussed"] for one in document["records"]] == [True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import text
 
 from server import audit
 from server.accounts_schema import Base
+from server.cards_store import CardRow, CardStore, SealedRow
 from server.database import Database, alembic_config, connect, migrate, open_database
 from server.settings import database_url
 from server.store import Store
@@ -102,3 +104,47 @@ def test_an_empty_first_schema_gets_no_practice(empty_url: str) -> None:
     with database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM practices")).scalar_one() == 0
     database.close()
+
+
+def test_cards_of_the_fifth_schema_are_carried_over_and_have_no_report_yet(empty_url: str) -> None:
+    clinician, device = ClinicianParty.new(), DeviceParty.new()
+    database = at_revision(empty_url, "0005")
+    with database.write() as connection:
+        theirs = {
+            "practice": b"q" * 16,
+            "clinician": clinician.clinician_id,
+            "pairing": b"p" * 16,
+            "device": device.device_id,
+            "signing": device.signing,
+            "card": b"c" * 16,
+            "identity": clinician.key.public_key().public_bytes_raw(),
+            "sealed": bytes(range(256)),
+        }
+        for said in (
+            "INSERT INTO practices (id, name, rotation_days, created_at) VALUES (:practice, 'North', 30, 9)",
+            "INSERT INTO clinicians (id, practice_id, identity, statement, epoch, last_cursor, created_at)"
+            " VALUES (:clinician, :practice, :identity, :sealed, 1, 0, 9)",
+            "INSERT INTO invitations (pairing_id, clinician_id, invitation, claim_hash, expires_at,"
+            " created_at) VALUES (:pairing, :clinician, :sealed, :signing, 9, 9)",
+            "INSERT INTO devices (id, clinician_id, pairing_id, signing, encryption, proof, state,"
+            " created_at) VALUES (:device, :clinician, :pairing, :signing, :signing, :signing, 'active', 9)",
+            "INSERT INTO cards (device_id, card_id, version, sealed, created_at, fetched_at)"
+            " VALUES (:device, :card, 7, :sealed, 8, 9)",
+        ):
+            connection.execute(text(said), theirs)
+    migrate(database)
+    database.close()
+    store = Store.open(empty_url)
+    try:
+        [owner] = store.clinicians()
+        cards = CardStore(store.database)
+        kept = CardRow(theirs["card"], 7, 8, 9)
+        assert cards.listed(owner, device.device_id) == [kept]
+        row = store.device_of(owner.clinician_id, device.device_id)
+        assert cards.waiting(row, after=0, most_bytes=9)[0] == [
+            SealedRow(theirs["card"], 7, theirs["sealed"])
+        ]
+        reported, new = cards.report(row, theirs["card"], 7, 1, b"a report", now=NOW)
+        assert (reported, new) == (replace(kept, report=b"a report", reported_at=NOW), True)
+    finally:
+        store.close()

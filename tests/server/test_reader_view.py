@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import stat
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_S10_nothing_is_added_to_what_the_client_said() -> None:
         "new",
         "discussed",
     }
+
+
+def test_S20_the_clients_own_word_for_when_is_shown_where_there_is_one() -> None:
+    spoken = replace(record(0, Line((Word("work", False),), "vosk", rough=False)), when="starting")
+    silent = replace(record(1), when="in")
+    text = shown(spoken, silent, record(2))
+    assert "work  “starting”" in text
+    assert "no line  “in it”" in text
+    assert text.count("“") == 2
+    reading = Reading((spoken, record(2)), (), (), Memory())
+    answered, other = document("Dr Okafor", reading, reading.records)["records"]
+    assert answered["when"] == "starting"
+    assert "when" not in other
 
 
 def test_rich_markup_in_a_line_is_only_words() -> None:

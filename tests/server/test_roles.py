@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from sqlalchemy import text
 
 from server import account_api, practice_api, routes, sign_in_api
 from tests.server.account_rig import Browser, Person, acts, invited, member, practice
@@ -261,3 +262,42 @@ def test_policies_have_their_limits(world: World) -> None:
         refused(world.boss.put("/v1/practice", bad), 400, "body")
     assert world.boss.put("/v1/practice", {**good, "retention_days": 2190}).json()["retention_days"] == 2190
     assert [act for act, _ in acts(world.rig)][-1] == "practice.changed"
+
+
+def test_a_role_is_changed_at_once(world: World) -> None:
+    path = f"/v1/practice/accounts/{world.owner_person.account_id.hex()}/role"
+    assert world.boss.put(path, {"role": "cover"}).json()["role"] == "cover"
+    assert world.boss.put(path, {"role": "cover"}).status_code == 200
+    assert world.owner.get("/v1/account").json()["role"] == "cover"
+    assert len(world.owner.get("/v1/records").json()["records"]) == 1
+    changes = [one for one in acts(world.rig) if one[0] == "account.changed"]
+    assert changes == [("account.changed", f"account:{world.owner_person.account_id.hex()} cover")]
+    refused(world.boss.put(path, {"role": "administrator"}), 409, "role_fixed")
+    own = f"/v1/practice/accounts/{world.boss_person.account_id.hex()}/role"
+    refused(world.boss.put(own, {"role": "clinician"}), 409, "role_fixed")
+    refused(world.other_boss.put(path, {"role": "clinician"}), 404, "account")
+    for wrong in ({"role": "owner"}, {"role": 1}, {}, {"role": "cover", "name": "x"}):
+        refused(world.boss.put(path, wrong), 400, "body")
+    person = invited(world.rig, world.owner_person.practice_id, "later")
+    later = f"/v1/practice/accounts/{person.account_id.hex()}/role"
+    assert world.boss.put(later, {"role": "administrator"}).json()["role"] == "administrator"
+    person.party = None
+    assert person.set_up().get("/v1/account").json()["role"] == "administrator"
+    world.boss.delete(f"/v1/practice/accounts/{world.owner_person.account_id.hex()}")
+    refused(world.boss.put(path, {"role": "clinician"}), 409, "role_fixed")
+
+
+def test_whether_the_audit_log_holds(world: World) -> None:
+    noted = world.boss.get("/v1/audit?limit=1").json()["head"]["digest"]
+    state = world.boss.get("/v1/practice/audit").json()
+    assert state["entries"] == state["last"] - state["first"] + 1 == len(acts(world.rig))
+    assert (state["broken_at"], state["noted"], state["problems"]) == (None, None, 0)
+    assert acts(world.rig)[-1] == ("audit.fetched", "verification")
+    assert world.boss.get(f"/v1/practice/audit?head={noted}").json()["noted"] is True
+    assert world.boss.get(f"/v1/practice/audit?head={state['digest']}").json()["noted"] is True
+    assert world.boss.get(f"/v1/practice/audit?head={'1' * 64}").json()["noted"] is False
+    for query in ("head=x", f"head={noted.upper()}0", f"head={noted}&head={noted}", "after=1"):
+        refused(world.boss.get(f"/v1/practice/audit?{query}"), 400, "query")
+    with world.rig.store.database.write() as connection:
+        connection.execute(text("UPDATE audit SET subject = 'nothing' WHERE sequence = 3"))
+    assert world.boss.get(f"/v1/practice/audit?head={noted}").json()["broken_at"] == 3

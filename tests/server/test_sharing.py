@@ -25,7 +25,7 @@ from server.schema import Practice
 from tests.clinic_rig import noticing
 from tests.server.server_rig import ClinicianParty, DeviceParty, Rig, refused
 from voice.wire.content import encode
-from voice.wire.encoding import b64url, from_b64url
+from voice.wire.encoding import b64url, from_b64url, key_id
 from voice.wire.envelope import Recipient, seal_record
 from voice.wire.keys import parse_statement
 from voice.wire.sharing import make_share
@@ -352,10 +352,33 @@ def test_a_broken_or_endless_list_is_said(file_rig: Rig, tmp_path: Path) -> None
 
 def test_every_call_about_keys_is_in_the_contract() -> None:
     text = (Path(voice.wire.__file__).parent / "FORMAT.md").read_text("utf-8")
-    assert len(keys_api.router.routes) == 10
+    assert len(keys_api.router.routes) == 11
     for route in keys_api.router.routes:
         assert isinstance(route, APIRoute)
         assert route.methods is not None
         [method] = route.methods
         spelt = route.path.replace("{slot}", "{slot hex}").replace("{clinician}", "{clinician hex}")
         assert f"`{method} {spelt}" in text, spelt
+
+
+def test_what_was_given_is_listed_to_who_gave_it_alone(cover: Cover) -> None:
+    path = f"/v1/shares/{cover.colleague.clinician_id.hex()}"
+    empty = cover.rig.signed(cover.me, "GET", path).json()
+    assert empty == {"shares": [], "next": "", "more": False, "count": 0}
+    cover.give(*(cover.share(frame) for frame in cover.frames))
+    first = cover.rig.signed(cover.me, "GET", f"{path}?limit=2").json()
+    rest = cover.rig.signed(cover.me, "GET", f"{path}?limit=2&after={first['next']}").json()
+    assert (first["more"], rest["more"], first["count"], rest["count"]) == (True, False, 3, 3)
+    listed = first["shares"] + rest["shares"]
+    assert [one["sequence"] for one in listed] == [1, 2, 3]
+    assert [one["record"] for one in listed] == [frame[24:40].hex() for frame in cover.frames]
+    reading = key_id(cover.colleague.reading.public_key().public_bytes_raw()).hex()
+    assert {(one["device"], one["recipient"]) for one in listed} == {(cover.device.device_id.hex(), reading)}
+    mine = f"/v1/shares/{cover.me.clinician_id.hex()}"
+    assert cover.rig.signed(cover.colleague, "GET", mine).json()["count"] == 0
+    assert cover.rig.signed(cover.rig.add_clinician(), "GET", path).json()["count"] == 0
+    other = elsewhere(cover.rig)
+    for who, where in ((cover.me, f"/v1/shares/{other.clinician_id.hex()}"), (other, path), (cover.me, mine)):
+        refused(cover.rig.signed(who, "GET", where), 404, "clinician")
+    for query in ("?limit=0", "?limit=201", "?after=x", "?to=1", "?limit=1&limit=2"):
+        refused(cover.rig.signed(cover.me, "GET", path + query), 400, "query")
