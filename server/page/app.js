@@ -1,17 +1,26 @@
 // The shell: what is shown when, the keys while they are unlocked, and their end. Views are in views/.
 //
 // Locking drops the keys and clears the document: by the button, after 15 idle minutes, when the session ends, and when
-// the page is left. Nothing decrypted goes into storage, the address or the title.
+// the page is left; in every tab of this page at once (tabs.js), but for the last. Nothing decrypted goes into storage,
+// the address or the title.
 
 import { createApi, OfflineError, sentence } from "./api.js";
 import { button, el, heading } from "./elements.js";
+import { sawEpoch } from "./sharing_memory.js";
+import { joinTabs } from "./tabs.js";
+import { hex } from "./wire/bytes.js";
 import { requireSupport } from "./wire/support.js";
 import { safe } from "./wire/text.js";
 import * as accountView from "./views/account.js";
 import * as devicesView from "./views/devices.js";
+import * as lostFactorView from "./views/lost_factor.js";
+import * as partsView from "./views/parts.js";
+import * as practiceView from "./views/practice.js";
 import * as queueView from "./views/queue.js";
 import * as recoverView from "./views/recover.js";
+import * as rotationView from "./views/rotation.js";
 import * as setUpView from "./views/set_up.js";
+import * as sharingView from "./views/sharing.js";
 import * as signInView from "./views/sign_in.js";
 import * as unlockView from "./views/unlock.js";
 import * as weekView from "./views/week.js";
@@ -21,21 +30,29 @@ import * as weekView from "./views/week.js";
 /** @typedef {import("./context.js").Keys} Keys */
 /** @typedef {import("./context.js").View} View */
 /** @typedef {import("./context.js").ViewName} ViewName */
+/** @typedef {import("./tabs.js").Word} Word */
 
 const IDLE_MS = 15 * 60 * 1000;
 const CHECK_MS = 5 * 1000;
 const IDLE = "Locked after 15 minutes without use. Your passphrase opens the records again.";
+const ELSEWHERE = "Locked in another tab. Your passphrase opens the records again.";
+const NEW_KEYS = "Your keys changed in another tab. Unlock to go on with the new ones.";
 const ENDED = "You were signed out. Sign in again to go on.";
 const OFFLINE = "The server cannot be reached. What you see may not be the newest.";
 const FAULT = "The page made a mistake. Reload it; if it happens again, tell whoever runs the server.";
 
 /** In the order of the navigation; the first that the person may see is where they begin.
- * @type {Record<string, { label: string, view: View, forReaders: boolean }>} */
+ * `of`: whose view it is; `aside`: reached from another view, not by the navigation.
+ * @type {Record<string, { label: string, view: View, of: "readers" | "administrators" | "all", aside?: boolean }>} */
 const VIEWS = {
-  queue: { label: "Queue", view: queueView, forReaders: true },
-  week: { label: "Week", view: weekView, forReaders: true },
-  devices: { label: "Clients and devices", view: devicesView, forReaders: true },
-  account: { label: "Account", view: accountView, forReaders: false },
+  queue: { label: "Queue", view: queueView, of: "readers" },
+  week: { label: "Week", view: weekView, of: "readers" },
+  parts: { label: "Parts", view: partsView, of: "readers" },
+  devices: { label: "Clients and devices", view: devicesView, of: "readers" },
+  practice: { label: "Practice", view: practiceView, of: "administrators" },
+  account: { label: "Account", view: accountView, of: "all" },
+  colleagues: { label: "Colleagues and cover", view: sharingView, of: "readers", aside: true },
+  keys: { label: "Reading keys", view: rotationView, of: "readers", aside: true },
 };
 
 const [head, notice, main, announcer] = ["head", "notice", "main", "announcer"].map(byId);
@@ -48,6 +65,8 @@ let keys = null;
 let unmount = () => {};
 let lastUsed = Date.now();
 
+const tabs = joinTabs({ heard, now: () => Date.now() });
+
 const api = createApi({ onEnded: ended, onReached: (reached) => tell(reached ? "" : OFFLINE) });
 
 /** @type {Context} */
@@ -58,7 +77,7 @@ const context = Object.freeze({
   announce,
   navigate,
   now: () => Date.now(),
-  lock: () => lock(),
+  renew,
   signOut,
 });
 
@@ -93,11 +112,16 @@ async function start() {
 
 /** @param {string} [said] */
 function signIn(said) {
-  show("Sign in", (root) => signInView.mount(root, { api, ...(said ? { said } : {}), onSignedIn: signedIn, onLost: recover }));
+  const lost = { onLost: recover, onLostFactor: lostFactor };
+  show("Sign in", (root) => signInView.mount(root, { api, ...(said ? { said } : {}), onSignedIn: signedIn, ...lost }));
 }
 
 function recover() {
   show("A new passphrase", (root) => recoverView.mount(root, { api, onSignedIn: signedIn, onBack: () => signIn() }));
+}
+
+function lostFactor() {
+  show("A lost authenticator", (root) => lostFactorView.mount(root, { api, onSignedIn: signedIn, onBack: () => signIn() }));
 }
 
 /** @param {string} token */
@@ -111,11 +135,13 @@ function setUp(token) {
 /**
  * @param {Account} who
  * @param {Keys | null} opened
+ * @param {string} [said] why they are not opened
  */
-function signedIn(who, opened) {
+function signedIn(who, opened, said) {
   account = who;
+  tabs.tell("account");
   if (location.pathname !== "/") history.replaceState(null, "", "/");
-  if (opened === null) unlock();
+  if (opened === null) unlock(said);
   else enter(opened);
 }
 
@@ -125,26 +151,42 @@ function unlock(said) {
     enter(null);
     return;
   }
-  const onSignOut = () => signOut(false);
-  show("Locked", (root) => unlockView.mount(root, { api, ...(said ? { said } : {}), onUnlocked: enter, onSignOut }));
+  const to = { onUnlocked: enter, onSignOut: () => signOut(false), resetAt: account?.factor_reset_at ?? null };
+  show("Locked", (root) => unlockView.mount(root, { api, ...(said ? { said } : {}), ...to }));
 }
 
 /** @param {Keys | null} opened null: an administrator, who reads nothing */
 function enter(opened) {
   keys = opened;
   lastUsed = Date.now();
+  if (opened !== null) sawEpoch(localStorage, hex(opened.clinicianId), opened.statement.epoch);
   showView();
+}
+
+/**
+ * Go on with other keys of the same clinician, unless it was locked meanwhile. Tabs that hold the old ones lock.
+ * @param {Keys} next
+ */
+function renew(next) {
+  if (keys === null) return;
+  const old = next.statement.epoch !== keys.statement.epoch || next.reader.keys.length < keys.reader.keys.length;
+  keys = next;
+  if (old) tabs.tell("keys");
+}
+
+function takeDown() {
+  const taken = unmount;
+  unmount = () => {};
+  taken();
+  main.replaceChildren();
+  announcer.textContent = "";
 }
 
 /** Forget the keys and everything on the screen. */
 function forget() {
   keys = null;
-  const taken = unmount;
-  unmount = () => {};
-  taken();
-  main.replaceChildren();
+  takeDown();
   head.replaceChildren();
-  announcer.textContent = "";
   document.title = "Onebreath";
 }
 
@@ -155,17 +197,45 @@ function lock(said) {
   else unlock(said);
 }
 
+function lockAll() {
+  tabs.tell("lock");
+  lock();
+}
+
 function ended() {
   if (account === null) return;
+  tabs.tell("ended");
+  leave();
+}
+
+function leave() {
   account = null;
   forget();
   signIn(ENDED);
+}
+
+/**
+ * What another tab of this page said.
+ * @param {Word} word
+ */
+function heard(word) {
+  if (word === "used") {
+    checkIdle();
+    lastUsed = Date.now();
+  } else if (word === "ended" && account !== null) leave();
+  else if (word === "account" && account !== null) {
+    account = null;
+    void start();
+  } else if (keys !== null && word === "lock") lock(ELSEWHERE);
+  else if (keys !== null && word === "idle") lock(IDLE);
+  else if (keys !== null && word === "keys") lock(NEW_KEYS);
 }
 
 /** @param {boolean} everywhere */
 async function signOut(everywhere) {
   let said = "You are signed out.";
   forget();
+  tabs.tell("ended");
   try {
     await api("POST", everywhere ? "/v1/sign-out/everywhere" : "/v1/sign-out", {});
   } catch (error) {
@@ -183,8 +253,13 @@ function navigate(name) {
   else location.hash = name;
 }
 
+/** @param {string} name */
+function allows(name) {
+  return VIEWS[name].of === "all" || (VIEWS[name].of === "readers") === (keys !== null);
+}
+
 function showView() {
-  const allowed = Object.keys(VIEWS).filter((name) => keys !== null || !VIEWS[name].forReaders);
+  const allowed = Object.keys(VIEWS).filter(allows);
   const asked = location.hash.slice(1);
   const name = allowed.includes(asked) ? asked : allowed[0];
   show(VIEWS[name].label, (root) => VIEWS[name].view.mount(root, context), name);
@@ -197,11 +272,7 @@ function showView() {
  * @param {string | null} [current] the view, if it is one
  */
 function show(label, mount, current = null) {
-  const taken = unmount;
-  unmount = () => {};
-  taken();
-  main.replaceChildren();
-  announcer.textContent = "";
+  takeDown();
   header(current);
   document.title = label === "Loading" ? "Onebreath" : `${label} · Onebreath`;
   const root = el("div", { class: current === null ? "alone" : "view" });
@@ -219,13 +290,13 @@ function header(current) {
     return;
   }
   const links = Object.entries(VIEWS)
-    .filter(([, { forReaders }]) => keys !== null || !forReaders)
+    .filter(([one, { aside }]) => allows(one) && !aside)
     .map(([one, { label }]) => {
       const here = one === current ? "page" : null;
       return el("li", {}, el("a", { href: `#${one}`, "aria-current": here }, label));
     });
   const nav = el("nav", { "aria-label": "Main" }, el("ul", {}, ...links));
-  const out = keys === null ? button("Sign out", () => signOut(false)) : button("Lock", () => lock());
+  const out = keys === null ? button("Sign out", () => signOut(false)) : button("Lock", lockAll);
   head.replaceChildren(name, nav, out);
 }
 
@@ -262,10 +333,13 @@ function byId(id) {
 
 function used() {
   lastUsed = Date.now();
+  if (keys !== null) tabs.used();
 }
 
 function checkIdle() {
-  if (keys !== null && Date.now() - lastUsed >= IDLE_MS) lock(IDLE);
+  if (keys === null || Date.now() - lastUsed < IDLE_MS) return;
+  tabs.tell("idle");
+  lock(IDLE);
 }
 
 for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) {

@@ -25,7 +25,7 @@
  *   factor_reset_at: string | null, server_time: string }} Account
  */
 
-/** @typedef {"queue" | "week" | "devices" | "account"} ViewName */
+/** @typedef {"queue" | "week" | "parts" | "devices" | "practice" | "account" | "colleagues" | "keys"} ViewName */
 
 /**
  * What a view may use.
@@ -34,7 +34,8 @@
  * it is bytes. It throws RefusedError (with `status`, `code`, `message`, `remedy`) or OfflineError; a view shows
  * `message`, and need not handle the end of the session, which the shell does.
  * `keys` is null while locked. `announce` says a short sentence to a screen reader. `navigate` goes to a view.
- * `now` is Unix milliseconds, the page's only clock. `account` is null before signing in.
+ * `now` is Unix milliseconds, the page's only clock. `account` is null before signing in. `renew` goes on with other keys
+ * of the same clinician; it does nothing when the page was locked meanwhile.
  * @typedef {object} Context
  * @property {(method: string, path: string, body?: unknown) => Promise<any>} api
  * @property {() => Keys | null} keys
@@ -42,7 +43,7 @@
  * @property {(text: string) => void} announce
  * @property {(view: ViewName) => void} navigate
  * @property {() => number} now
- * @property {() => void} lock
+ * @property {(keys: Keys) => void} renew
  * @property {(everywhere: boolean) => Promise<void>} signOut
  */
 

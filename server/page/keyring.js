@@ -5,7 +5,7 @@ import { FrameError, SealError, WrongSecretError } from "./wire/errors.js";
 import { IDENTITY_EPOCH, unwrapIdentity, unwrapReading, wrapPrivate } from "./wire/keys.js";
 import { agreementKey, keyId, random, signingKey } from "./wire/primitives.js";
 import { formatParameters, LEAST, recoverySignIn, RECOVERY_BYTES, SALT_BYTES, signSetUp } from "./wire/secrets.js";
-import { openRecoverySlot, openWrappingSlot, passphraseSlot, recoverySlot } from "./wire/slots.js";
+import { openPasskeySlot, openRecoverySlot, openWrappingSlot, passphraseSlot, recoverySlot } from "./wire/slots.js";
 import { fingerprint, parseStatement, signStatement, verifyStatement } from "./wire/statement.js";
 
 /** @typedef {import("./context.js").Keys} Keys */
@@ -88,6 +88,18 @@ export async function provenBy({ stretched, parameters, code }) {
 }
 
 /**
+ * What `POST /v1/set-up/finish` takes as `keys`, so that account and keys are there together.
+ * @param {Made} made
+ */
+export function firstKeys({ statement, wrapped, slots }) {
+  const epochs = Array.from(wrapped, ([epoch, sealed]) => {
+    const stated = epoch === IDENTITY_EPOCH ? {} : { statement: b64url(statement) };
+    return [epoch, { ...stated, wrapped: b64url(sealed) }];
+  });
+  return { epochs: Object.fromEntries(epochs), slots: Object.fromEntries(slots) };
+}
+
+/**
  * The passphrase slots, those of these parameters first, with their own parameters.
  * @param {Served} served
  * @param {Bytes} [salt]
@@ -123,6 +135,35 @@ export async function keyByCode(served, typed) {
     }
   }
   throw new WrongSecretError("no recovery slot opens with this code");
+}
+
+/**
+ * The passkeys that unlock: credential ids, each with what its PRF is to be evaluated on, in b64url.
+ * @param {Served} served
+ * @returns {Map<string, string>}
+ */
+export function unlockingPasskeys(served) {
+  const found = served.slots.filter(({ fields }) => fields.type === "passkey");
+  return new Map(found.map(({ fields }) => [String(fields.credential), String(fields.salt)]));
+}
+
+/**
+ * The slot key by what a passkey's PRF answered. Throws WrongSecretError when none of its slots opens.
+ * @param {Served} served
+ * @param {Bytes} credential
+ * @param {Bytes} output
+ */
+export async function keyByPasskey(served, credential, output) {
+  const id = b64url(credential);
+  for (const { fields } of served.slots) {
+    if (fields.type !== "passkey" || fields.credential !== id) continue;
+    try {
+      return await openPasskeySlot(fields, output);
+    } catch (error) {
+      if (!(error instanceof WrongSecretError)) throw error;
+    }
+  }
+  throw new WrongSecretError("no slot opens with this passkey");
 }
 
 /**

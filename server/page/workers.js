@@ -5,6 +5,7 @@
 const WORKERS = Object.freeze(/** @type {const} */ ({
   unlock: "/page/unlock_worker.js",
   queue: "/page/views/queue_worker.js",
+  sharing: "/page/sharing_worker.js",
 }));
 
 /** The policy that the server's Content-Security-Policy names. */

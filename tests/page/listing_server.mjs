@@ -7,7 +7,8 @@ import { b64url, hex } from "../../server/page/wire/bytes.js";
 /** @typedef {import("../../server/page/wire/listing.js").MarkEntry} MarkEntry */
 /** @typedef {import("../../server/page/wire/listing.js").RecordEntry} RecordEntry */
 /** @typedef {{ devices: DeviceEntry[], records: RecordEntry[], marks?: MarkEntry[], stones?: unknown[],
- *   retentionDays?: number | null }} Kept `records` in the order of their cursors */
+ *   retentionDays?: number | null, shares?: unknown[], colleagues?: unknown[] }} Kept `records` in the order of their
+ *   cursors; `shares` and `colleagues` as the server says them */
 
 /** @param {DeviceEntry} entry */
 function deviceFields(entry) {
@@ -72,6 +73,8 @@ export function listingServer(kept) {
       const page = rest.slice(0, limit).map(([, one]) => ({ ...one, sealed: b64url(one.sealed) }));
       return { marks: page, next: rest[page.length - 1]?.[0] ?? null, more: rest.length > limit };
     }
+    if (url.pathname === "/v1/shares") return { shares: kept.shares ?? [], next: "", more: false };
+    if (url.pathname === "/v1/colleagues") return { colleagues: kept.colleagues ?? [] };
     const found = { tombstones: kept.stones ?? [], retention_days: kept.retentionDays ?? null };
     return { ...found, next: 0, more: false };
   }

@@ -6,15 +6,18 @@
 import { createInterface } from "node:readline";
 
 import * as boxes from "../../server/page/wire/boxes.js";
+import { colleagueEntry, confirms, known, readShared, spokenFingerprint } from "../../server/page/wire/colleagues.js";
+import { resealed } from "../../server/page/wire/leaving.js";
 import { b64url, fromB64url, fromUtf8, hex, utf8 } from "../../server/page/wire/bytes.js";
 import { decodeCard, encodeCard } from "../../server/page/wire/card_content.js";
+import { decodeReport } from "../../server/page/wire/card_reports.js";
 import { openCard, parseCard, sealCard } from "../../server/page/wire/cards.js";
 import { decode, encode } from "../../server/page/wire/content.js";
 import { ContentError, FrameError, SealError, WrongSecretError } from "../../server/page/wire/errors.js";
 import { open, seal } from "../../server/page/wire/hpke.js";
 import { unwrapPrivate, wrapPrivate } from "../../server/page/wire/keys.js";
 import { formatLink, parseLink } from "../../server/page/wire/link.js";
-import { deviceEntry, recordEntry, shaped, tombstone } from "../../server/page/wire/listing.js";
+import { deviceEntry, recordEntry, shaped, sharedEntry, tombstone } from "../../server/page/wire/listing.js";
 import { formatMemory, parseMemory } from "../../server/page/wire/memory.js";
 import * as pairing from "../../server/page/wire/pairing.js";
 import { aesOpen, agree, agreementKey, signingKey, verifies, verifyKey } from "../../server/page/wire/primitives.js";
@@ -109,6 +112,10 @@ const OPS = {
       }),
     );
   },
+  report_content({ data }) {
+    decodeReport(in_(data));
+    return out(in_(data));
+  },
   card_content({ data }) {
     return out(encodeCard(decodeCard(in_(data))));
   },
@@ -149,6 +156,48 @@ const OPS = {
     return out(
       await openShared(in_(share), in_(frame), await verifyKey(in_(identity)), [await agreementKey(in_(secret))]),
     );
+  },
+  async read_shared({ identity, privates, destroyed, shares, broken, whole, colleagues, confirmed }) {
+    const gone = new Map(Object.entries(destroyed));
+    const reader = { identity: await verifyKey(in_(identity)), keys: await agreements(privates), destroyed: gone };
+    const pins = new Map(Object.entries(confirmed).map(([id, print]) => [id, in_(/** @type {string} */ (print))]));
+    const believed = await known(shaped(colleagues, colleagueEntry).entries, pins);
+    const listed = shaped(shares, sharedEntry);
+    const reading = await readShared(reader, listed.entries, believed, { broken: broken + listed.broken, whole });
+    const number = (/** @type {bigint | null} */ one) => (one === null ? null : Number(one));
+    return {
+      known: Array.from(believed, ([id, one]) => ({ id, name: one.stated.name, confirmed: one.confirmed })),
+      records: reading.records.map(({ device, record, sequence, at, part, line, receivedAt, isNew, sharedBy }) => ({
+        device,
+        record,
+        sequence: number(sequence),
+        at: at.text,
+        part,
+        line,
+        received_at: receivedAt,
+        new: isNew,
+        shared_by: sharedBy,
+      })),
+      flags: reading.flags.map(({ kind, message, device, sequence }) => ({
+        kind,
+        message,
+        device,
+        sequence: number(sequence),
+      })),
+    };
+  },
+  async spoken({ identity }) {
+    return spokenFingerprint(await verifyKey(in_(identity)));
+  },
+  async confirms({ identity, typed }) {
+    return confirms(await verifyKey(in_(identity)), typed);
+  },
+  async resealed({ box, identity, privates, reading, clinician, leaving, purpose, device, record }) {
+    const signer = await signingKey(in_(identity));
+    const keys = await agreements(privates);
+    const mine = { reader: { identity: signer.public, keys }, identity: signer, reading: in_(reading), clinicianId: in_(clinician) };
+    const found = await resealed(in_(box), mine, in_(leaving), { purpose, deviceId: in_(device), recordId: in_(record) });
+    return found && { version: found.version, sealed: out(found.sealed) };
   },
   async wrap({ private: secret, key, clinician, epoch, public: raw }) {
     return out(await wrapPrivate(in_(secret), in_(key), { clinicianId: in_(clinician), epoch, publicKey: in_(raw) }));
@@ -204,13 +253,14 @@ const OPS = {
     });
     const number = (/** @type {bigint | null} */ one) => (one === null ? null : Number(one));
     return {
-      records: reading.records.map(({ device, record, sequence, at, part, line, receivedAt, isNew }) => ({
+      records: reading.records.map(({ device, record, sequence, at, part, line, when, receivedAt, isNew }) => ({
         device,
         record,
         sequence: number(sequence),
         at: at.text,
         part,
         line,
+        when,
         received_at: receivedAt,
         new: isNew,
       })),

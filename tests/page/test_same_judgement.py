@@ -10,14 +10,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tests.page.page_peer import ROOT, Peer, RefusedError, public, seeded, signing
-from voice.wire import boxes, card_content, content, keys, pairing
+from voice.wire import boxes, card_content, card_report_content, content, keys, pairing
 from voice.wire.errors import ContentError, FrameError
 
 PIECES = [
     *'" \\ \\u0000 \\ud800 \\u00e9 \\n \\/ { } [ ] , : 0 1 -0 1.0 1e0 true null NaN Infinity __proto__'.split(
         " "
     ),
-    *'"v":1 "v":2 "at" "line":null "doubt":[0] "words":[]'.split(" "),
+    *'"v":1 "v":2 "at" "when":"in" ,"when":"after" "line":null "doubt":[0] "words":[]'.split(" "),
     *"+00:00 -00:00 +24:00 +00:60 Z .000001 .5 T24 :60 0000 2026-02-30 2024-02-29".split(" "),
     *" \n\t\x00\x1f\x85\xa0\xad\u200b\u200d\u2028\ufeff\ud7ff\U0010ffffé",
     "e\u0301",
@@ -78,6 +78,29 @@ def test_both_take_the_same_contents_of_cards(peer: Peer) -> None:
         except ContentError:
             ours = None
         taken += same(peer, "card_content", data, ours)
+    assert 150 < taken < 2300
+
+
+def test_both_take_the_same_contents_of_reports(peer: Peer) -> None:
+    random = seeded(11)
+    vectors = json.loads((ROOT / "tests" / "vectors" / "card_report_content.json").read_text())
+    good = [vector["text"] for vector in vectors if vector["expect"] == "holds"]
+    taken = 0
+    for _ in range(2500):
+        text = random.choice(good)
+        for _ in range(random.choice((0, 1, 2))):  # another number, stage or reason in a place where one is
+            said = random.choice(re.findall(r'[0-9]+|null|"[a-z_]+"', text))
+            text = text.replace(
+                said, random.choice(re.findall(r'[0-9]+|null|"[a-z_]+"', random.choice(good))), 1
+            )
+        if random.random() < 0.5:
+            text = mutated(random, text)
+        data = text.encode("utf-8", "surrogatepass")
+        try:
+            ours = card_report_content.encode_report(card_report_content.decode_report(data))
+        except ContentError:
+            ours = None
+        taken += same(peer, "report_content", data, ours)
     assert 150 < taken < 2300
 
 

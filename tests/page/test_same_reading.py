@@ -16,7 +16,7 @@ from server.reader import Reading, read
 from server.reader_sequence import Memory
 from server.reader_tombstones import Deleted, Stone
 from tests.page.page_peer import Peer, public, seeded
-from voice.noticing import Noticing
+from voice.noticing import Noticing, When
 from voice.transcript import Transcript, Word
 from voice.wire.content import encode
 from voice.wire.encoding import b64url, from_b64url, key_id
@@ -102,9 +102,8 @@ def said(random: Random) -> Noticing:
     at = START + timedelta(hours=random.randint(0, 200), microseconds=random.choice((0, 0, 7)))
     zone = timezone(timedelta(minutes=random.choice((0, 60, -210, 345))))
     line = Transcript(tuple(Word(word, random.random() < 0.3) for word in ("he", "yelled")), "vosk")
-    return Noticing(
-        "the foreman", at.astimezone(zone), random.choice((None, line, Transcript((), "v", True)))
-    )
+    spoken = random.choice((None, line, Transcript((), "v", True)))
+    return Noticing("the foreman", at.astimezone(zone), spoken, random.choice((None, *When)))
 
 
 def record(
@@ -199,6 +198,7 @@ def ours(reading: Reading) -> dict[str, Any]:
                     "transcriber": one.line.transcriber,
                     "rough": one.line.rough,
                 },
+                "when": one.when,
                 "received_at": one.received_at,
                 "new": one.new,
             }

@@ -6,6 +6,13 @@ import { test } from "node:test";
 import { decodeLabel, decodeMark, MARK, openBox, parseBox, verifyBox } from "../../server/page/wire/boxes.js";
 import { utf8 } from "../../server/page/wire/bytes.js";
 import { decodeCard, encodeCard } from "../../server/page/wire/card_content.js";
+import {
+  decodeReport,
+  openReport,
+  openReportFrame,
+  parseReport,
+  verifyReport,
+} from "../../server/page/wire/card_reports.js";
 import { openCard, parseCard, verifyCard } from "../../server/page/wire/cards.js";
 import { decode, encode } from "../../server/page/wire/content.js";
 import { verifyEndorsement } from "../../server/page/wire/endorsement.js";
@@ -13,7 +20,7 @@ import { ContentError, FrameError, SealError } from "../../server/page/wire/erro
 import { unwrapPrivate } from "../../server/page/wire/keys.js";
 import { formatLink, parseLink } from "../../server/page/wire/link.js";
 import * as pairing from "../../server/page/wire/pairing.js";
-import { agreementKey, verifyKey } from "../../server/page/wire/primitives.js";
+import { agreementKey, random, verifyKey } from "../../server/page/wire/primitives.js";
 import { openFrame, parseFrame, verifyFrame } from "../../server/page/wire/record.js";
 import { derive, parseParameters, recoverySignIn } from "../../server/page/wire/secrets.js";
 import { openShared, parseShare, verifyShare } from "../../server/page/wire/sharing.js";
@@ -198,6 +205,61 @@ test("contents of cards", async (t) => {
       assert.equal(step, vector.expect);
     });
   }
+});
+
+test("reports", async (t) => {
+  const { device: raw, private: secret, card, version, reports } = vectors("card_report.json");
+  const [device, key] = [await verifyKey(fromB64url(raw)), await agreementKey(fromB64url(secret))];
+  for (const vector of reports) {
+    await t.test(vector.name, async () => {
+      const frame = fromB64url(vector.report);
+      /** @type {any} */ let parsed;
+      /** @type {any} */ let plaintext;
+      const step = await walk([
+        ["parse", FrameError, () => (parsed = parseReport(frame))],
+        ["verify", SealError, () => verifyReport(parsed, device)],
+        ["open", SealError, async () => (plaintext = await openReportFrame(parsed, [key]))],
+        ["content", ContentError, () => decodeReport(plaintext)],
+      ]);
+      assert.equal(step, vector.expect === "card" ? "holds" : vector.expect);
+      const opened = openReport({
+        frame,
+        device,
+        reader: { keys: [await agreementKey(random(32)), key] },
+        card: fromB64url(card),
+        version: BigInt(version),
+      });
+      if (vector.expect === "holds") {
+        assert.deepEqual(plaintext, utf8(vector.content));
+        assert.deepEqual(await opened, { number: vector.number, ...decodeReport(utf8(vector.content)) });
+      } else {
+        await assert.rejects(opened, ["parse", "content"].includes(vector.expect) ? FrameError : SealError);
+      }
+    });
+  }
+});
+
+test("contents of reports", async (t) => {
+  for (const vector of vectors("card_report_content.json")) {
+    await t.test(vector.name, async () => {
+      const step = await walk([["decode", ContentError, () => decodeReport(utf8(vector.text))]]);
+      assert.equal(step, vector.expect);
+    });
+  }
+});
+
+test("what a report says", () => {
+  const [, { text: done }, { text: takes }] = vectors("card_report_content.json");
+  assert.deepEqual(decodeReport(utf8(done)), {
+    stage: "done",
+    takes: 3,
+    of: 3,
+    tries: 5,
+    triesOf: 5,
+    forecast: { ofTen: [7, 10], from: "tries", tries: 5, found: 5, falseAWeek: 0.4 },
+    reason: null,
+  });
+  assert.deepEqual(decodeReport(utf8(takes)).forecast?.ofTen, [9, 9]);
 });
 
 test("shares", async (t) => {

@@ -1,6 +1,7 @@
 // What of the queue is shown, and how it is grouped: by client, newest first; by day; noticings without a line counted.
 
 import { placeOf } from "../wire/notes.js";
+import { newestFirst } from "../wire/reader.js";
 
 /** @typedef {import("../wire/examine.js").OpenedRecord} OpenedRecord */
 /** @typedef {import("../wire/notes.js").Mark} Mark */
@@ -14,9 +15,9 @@ import { placeOf } from "../wire/notes.js";
  * @typedef {{ records: OpenedRecord[] }} Entry */
 /** @typedef {{ date: string, entries: Entry[] }} Day */
 /** A client as the clinician calls them, or a device whose client is not known. `again`: another client has the same
- * name. `fresh`: how many were not read before.
+ * name. `fresh`: how many were not read before. `sharedBy`: the colleague whose client it is; null for one's own.
  * @typedef {{ device: string, name: string | null, again: boolean, records: OpenedRecord[], fresh: number,
- *   flags: Flag[] }} Client */
+ *   flags: Flag[], sharedBy: string | null }} Client */
 
 /** Records that are shown without being asked for, besides every unread one (server/reader_view.py). */
 export const NEWEST = 50;
@@ -30,14 +31,21 @@ export function isDiscussed(record, marks) {
 }
 
 /**
- * The records to show, newest first.
- * @param {Pick<Queue, "records" | "marks">} queue
+ * The records to show, newest first. Of what colleagues shared nothing is marked, and what was read is not remembered:
+ * of those too the newest 50 are shown without being asked for, and they take no place from one's own.
+ * @param {Pick<Queue, "records" | "marks" | "shared">} queue
  * @param {Choice} choice
  */
-export function chosen({ records, marks }, choice) {
-  if (choice === "all") return [...records];
-  if (choice === "open") return records.filter((record) => !isDiscussed(record, marks));
-  return records.filter((record, place) => record.isNew || place < NEWEST);
+export function chosen({ records, marks, shared }, choice) {
+  const theirs = shared?.records ?? [];
+  /** @param {OpenedRecord} record @param {number} place */
+  const unread = (record, place) => record.isNew || place < NEWEST;
+  const own =
+    choice === "all"
+      ? [...records]
+      : records.filter(choice === "open" ? (record) => !isDiscussed(record, marks) : unread);
+  const given = choice === "unread" ? theirs.filter(unread) : theirs;
+  return given.length === 0 ? own : [...own, ...given].sort(newestFirst);
 }
 
 /**
@@ -52,33 +60,43 @@ export function ofDevice(records, device, since = -Infinity) {
 
 /**
  * The clients of these records, the one with the newest first; then those of whom there is only something to flag.
- * `rest`: flags that concern no client.
+ * `rest`: flags that concern no client. A colleague's client is a client of their own, whatever their device's id.
  * @param {readonly OpenedRecord[]} records newest first
  * @param {readonly Named[]} named
  * @param {readonly Flag[]} flags
+ * @param {readonly Flag[]} [given] flags of what colleagues shared
  * @returns {{ clients: Client[], rest: Flag[] }}
  */
-export function byClient(records, named, flags) {
+export function byClient(records, named, flags, given = []) {
   const names = new Map(named.map(({ device, name }) => [device, name]));
   /** @type {Map<string, number>} */
   const times = new Map();
   for (const name of names.values()) if (name !== null) times.set(name, (times.get(name) ?? 0) + 1);
   /** @type {Map<string, Client>} */
   const clients = new Map();
-  /** @param {string} device */
-  const client = (device) => {
-    const name = names.get(device) ?? null;
+  /**
+   * @param {string} device
+   * @param {string | null} [sharedBy]
+   */
+  const client = (device, sharedBy = null) => {
+    const name = sharedBy === null ? (names.get(device) ?? null) : null;
     const again = name !== null && (times.get(name) ?? 0) > 1;
-    const made = clients.get(device) ?? { device, name, again, records: [], fresh: 0, flags: [] };
-    clients.set(device, made);
+    const key = sharedBy === null ? device : `${device} ${sharedBy}`;
+    const made = clients.get(key) ?? { device, name, again, records: [], fresh: 0, flags: [], sharedBy };
+    clients.set(key, made);
     return made;
   };
   for (const record of records) {
-    const theirs = client(record.device);
+    const theirs = client(record.device, record.sharedBy);
     theirs.records.push(record);
     theirs.fresh += Number(record.isNew);
   }
+  /** @type {Flag[]} */
   const rest = [];
+  for (const one of given) {
+    const theirs = [...clients.values()].find(({ device, sharedBy }) => sharedBy !== null && device === one.device);
+    (theirs?.flags ?? rest).push(one);
+  }
   for (const one of flags) {
     if (one.device === null) rest.push(one);
     else client(one.device).flags.push(one);
@@ -88,7 +106,8 @@ export function byClient(records, named, flags) {
 
 /**
  * Records by day, in the client's own time and in the order in which they come. Noticings without a line that follow
- * one another on a day, of one part and discussed or not alike, are one entry: counted, each with its time.
+ * one another on a day, of one part, with the same word for when and discussed or not alike, are one entry: counted,
+ * each with its time.
  * @param {readonly OpenedRecord[]} records
  * @param {ReadonlyMap<string, Mark> | null} marks
  * @returns {Day[]}
@@ -117,6 +136,7 @@ function alike(first, second, marks) {
     first.line === null &&
     second.line === null &&
     first.part === second.part &&
+    (first.when ?? null) === (second.when ?? null) &&
     first.at.offsetMinutes === second.at.offsetMinutes &&
     first.isNew === second.isNew &&
     isDiscussed(first, marks) === isDiscussed(second, marks)

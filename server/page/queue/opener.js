@@ -3,8 +3,10 @@
 // It keeps the keys and what it was given until it is dropped; it fetches nothing and stores nothing.
 
 import { hex } from "../wire/bytes.js";
+import { colleagueEntry, known, readShared } from "../wire/colleagues.js";
+import { confirmedBy } from "../wire/confirmation.js";
 import { FrameError } from "../wire/errors.js";
-import { deviceEntry, markEntry, recordEntry, shaped, tombstone } from "../wire/listing.js";
+import { deviceEntry, markEntry, recordEntry, shaped, sharedEntry, tombstone } from "../wire/listing.js";
 import { formatMemory, NOTHING, parseMemory } from "../wire/memory.js";
 import { placeOf, readLabel, readMarks } from "../wire/notes.js";
 import { beginReading } from "../wire/reader.js";
@@ -25,9 +27,12 @@ import { flag } from "../wire/sequence.js";
 /** What the whole list shows. `remembered` is what to remember of it, as text without content (wire/memory.js).
  * @typedef {{ flags: Flag[], marks: Map<string, Mark>, versions: Map<string, number>, remembered: string }} Ended */
 
+/** What colleagues shared: newest first, and everything that is wrong with it.
+ * @typedef {{ records: OpenedRecord[], flags: Flag[] }} Shared */
+
 const FORGETFUL = "The notes of what you had read were damaged. Nothing could be compared.";
 
-/** One opening of the queue: `begin`, `take` pages newest first, `marks`, `finish`; in this order. */
+/** One opening of the queue: `begin`, `take` pages newest first, `marks`, `finish`, `shared`; in this order. */
 export function makeOpener() {
   /** @type {Awaited<ReturnType<typeof beginReading>>} */
   let reading;
@@ -108,6 +113,19 @@ export function makeOpener() {
         versions: noted.versions,
         remembered: formatMemory({ seen: found.memory.seen, marks: noted.versions }),
       };
+    },
+
+    /**
+     * Verify and open what colleagues shared.
+     * @param {{ shares: unknown, whole: boolean, colleagues: unknown, confirmations: readonly Bytes[] }} what the
+     *   server's lists, whether its pages made a whole, and what this browser keeps of compared fingerprints
+     * @returns {Promise<Shared>}
+     */
+    async shared({ shares, whole, colleagues, confirmations }) {
+      const confirmed = await confirmedBy(confirmations, reader.identity, clinicianId);
+      const believed = await known(shaped(colleagues, colleagueEntry).entries, confirmed);
+      const listed = shaped(shares, sharedEntry);
+      return readShared(reader, listed.entries, believed, { broken: listed.broken, whole });
     },
   };
 }

@@ -8,11 +8,13 @@ import { FrameError } from "../wire/errors.js";
 /** @typedef {import("../wire/sequence.js").Flag} Flag */
 /** @typedef {import("./opener.js").Named} Named */
 /** @typedef {import("./opener.js").Opener} Opener */
+/** @typedef {import("./opener.js").Shared} Shared */
 
 /** The queue, or as much of it as is open yet: `whole` once everything was taken and compared. Until then `flags` and
- * `versions` are empty. `marks` is null until those of the records are known.
+ * `versions` are empty. `marks` is null until those of the records are known. `shared` is apart from one's own: what
+ * colleagues shared, null until it is known.
  * @typedef {{ named: Named[], records: OpenedRecord[], flags: Flag[], marks: Map<string, Mark> | null,
- *   versions: Map<string, number>, whole: boolean }} Queue */
+ *   versions: Map<string, number>, shared?: Shared | null, whole: boolean }} Queue */
 /** @typedef {(method: string, path: string) => Promise<any>} Get */
 /** What is told on the way: the newest records as soon as they are open, their marks a little later, and how far it is;
  * `of` is null until it is known.
@@ -21,12 +23,15 @@ import { FrameError } from "../wire/errors.js";
 /** How many records are fetched and opened first, and at a time after them (the server gives at most 500). */
 export const FIRST = 50;
 const PAGE = 500;
+/** Shares come with their frames; the server gives at most 200. */
+const SHARES = 200;
 /** The greatest cursor there is (FORMAT.md section 7): text, since it is no safe number. */
 const LAST_CURSOR = "9223372036854775807";
 const COUNTS_AT_ONCE = 4;
 
 /** @typedef {{ api: Get, reader: import("../wire/devices.js").Reader, clinicianId: import("../wire/bytes.js").Bytes,
- *   opener: Opener, remembered: string | null, told?: Told, signal?: AbortSignal }} How */
+ *   opener: Opener, remembered: string | null, confirmations?: readonly import("../wire/bytes.js").Bytes[],
+ *   told?: Told, signal?: AbortSignal }} How `confirmations`: of colleagues' fingerprints, as this browser keeps them */
 
 /**
  * Open everything. Throws what `api` throws, FrameError for answers of another version, and the signal's reason.
@@ -53,7 +58,7 @@ export async function openQueue(how) {
  * @param {How & { told: Required<Told> }} how
  * @returns {Promise<Queue & { remembered: string }>}
  */
-async function run({ api, reader, clinicianId, opener, remembered, told, signal }) {
+async function run({ api, reader, clinicianId, opener, remembered, confirmations = [], told, signal }) {
   /** @param {string} path */
   const get = async (path) => {
     signal?.throwIfAborted();
@@ -69,6 +74,8 @@ async function run({ api, reader, clinicianId, opener, remembered, told, signal 
   const records = [];
   /** @type {Promise<boolean> | null} */
   let marking = null;
+  /** @type {ReturnType<typeof givenBy> | null} */
+  let giving = null;
   /** @type {number | null} */
   let of = null;
   let done = 0;
@@ -93,10 +100,12 @@ async function run({ api, reader, clinicianId, opener, remembered, told, signal 
     told.progress(done, of);
     if (marking === null) {
       const shown = [...records];
-      const begun = { named, flags: [], versions: new Map(), whole: false };
+      const begun = { named, flags: [], versions: new Map(), shared: null, whole: false };
       told.begun({ ...begun, records: shown, marks: null });
       marking = markingOf(get, opener, shown, (marks) => told.begun({ ...begun, records: shown, marks }));
       marking.catch(() => {});
+      giving = givenBy(get);
+      giving.catch(() => {});
       if (goesOn) total(get, named).then(counted, () => {});
     }
     if (coming === null) break;
@@ -112,8 +121,9 @@ async function run({ api, reader, clinicianId, opener, remembered, told, signal 
     stonesWhole: stones.whole,
     retentionDays: Number.isSafeInteger(days) ? days : null,
   });
+  const shared = await opener.shared({ ...(await /** @type {NonNullable<typeof giving>} */ (giving)), confirmations });
   signal?.throwIfAborted();
-  return { named, records: records.sort(newestFirst), whole: true, ...ended };
+  return { named, records: records.sort(newestFirst), shared, whole: true, ...ended };
 }
 
 /**
@@ -131,17 +141,28 @@ async function markingOf(get, opener, shown, tell) {
 }
 
 /**
+ * What colleagues shared, and who they are; nobody is asked after where nothing was shared.
+ * @param {(path: string) => Promise<any>} get
+ */
+async function givenBy(get) {
+  const { entries: shares, whole } = await every(get, "/v1/shares", "shares", SHARES);
+  const { colleagues } = shares.length > 0 ? await get("/v1/colleagues") : { colleagues: [] };
+  return { shares, whole, colleagues };
+}
+
+/**
  * Every page of a list that begins with the oldest.
  * @param {(path: string) => Promise<any>} get
  * @param {string} path
  * @param {string} name
+ * @param {number} [limit]
  */
-async function every(get, path, name) {
+async function every(get, path, name, limit = PAGE) {
   const entries = [];
   const seen = new Set();
   let after = "";
   for (;;) {
-    const last = await get(`${path}?limit=${PAGE}${after}`);
+    const last = await get(`${path}?limit=${limit}${after}`);
     if (!Array.isArray(last[name])) throw new FrameError("the server's answer is not of this version");
     entries.push(...last[name]);
     if (last.more !== true) return { entries, last, whole: true };

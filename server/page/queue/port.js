@@ -1,10 +1,12 @@
-// An opener at the other end of a port: what the page asks of its worker, and how the worker answers.
+// An opener, or another object of steps, at the other end of a port: what the page asks of its worker, and how the
+// worker answers.
 
 import { makeOpener } from "./opener.js";
 
 /** @typedef {import("./opener.js").Opener} Opener */
-/** @typedef {keyof Opener} Step */
-/** @typedef {{ number: number, step: Step, given: unknown[] }} Asked */
+/** What can be asked at a port: each step takes what can be cloned and gives a promise of it.
+ * @typedef {Record<string, (...given: any[]) => Promise<unknown>>} Steps */
+/** @typedef {{ number: number, step: string, given: unknown[] }} Asked */
 /** @typedef {{ number: number, gave: unknown } | { number: number, failed: Failure }} Answered */
 /** An error's own class does not come through a port; its name and message do.
  * @typedef {{ name: string, message: string }} Failure */
@@ -12,22 +14,20 @@ import { makeOpener } from "./opener.js";
  * @typedef {{ postMessage(data: unknown): void, addEventListener(type: "message" | "error" | "messageerror",
  *   listener: (event: any) => void): void }} Port */
 
-/** @type {readonly Step[]} */
-const STEPS = ["begin", "take", "marks", "finish"];
+const STEPS = Object.freeze(["begin", "take", "marks", "finish", "shared"]);
 
 /**
  * Answer what is asked at a port, each after the one before it.
  * @param {Port} port
- * @param {Opener} [opener]
+ * @param {Steps} [steps]
  */
-export function serve(port, opener = makeOpener()) {
-  const steps = /** @type {Record<string, (...given: any[]) => Promise<unknown>>} */ (opener);
+export function serve(port, steps = makeOpener()) {
   let last = Promise.resolve();
   port.addEventListener("message", ({ data }) => {
     const { number, step, given } = /** @type {Asked} */ (data);
     last = last.then(async () => {
       try {
-        if (!STEPS.includes(step)) throw new RangeError("no such step");
+        if (!Object.hasOwn(steps, step)) throw new RangeError("no such step");
         port.postMessage({ number, gave: await steps[step](...given) });
       } catch (error) {
         const { name, message } = error instanceof Error ? error : new Error(String(error));
@@ -38,17 +38,28 @@ export function serve(port, opener = makeOpener()) {
 }
 
 /**
- * The opener at the other end of a port. When the port breaks before its first answer (a worker that does not load),
- * everything is done here instead; later, what was asked fails.
+ * The opener at the other end of a port.
  * @param {Port} port
  * @param {() => Opener} [here]
  * @returns {Opener}
  */
 export function openerAt(port, here = makeOpener) {
+  return /** @type {Opener} */ (stepsAt(port, STEPS, here));
+}
+
+/**
+ * The object with these steps at the other end of a port. When the port breaks before its first answer (a worker that
+ * does not load), everything is done here instead; later, what was asked fails.
+ * @param {Port} port
+ * @param {readonly string[]} names
+ * @param {() => Steps} here
+ * @returns {Steps}
+ */
+export function stepsAt(port, names, here) {
   /** @type {Map<number, { asked: Asked, resolve: (gave: any) => void, reject: (error: unknown) => void }>} */
   const waiting = new Map();
   let answered = false;
-  /** @type {Record<string, (...given: any[]) => Promise<unknown>> | null} */
+  /** @type {Steps | null} */
   let instead = null;
   let count = 0;
 
@@ -57,12 +68,12 @@ export function openerAt(port, here = makeOpener) {
     const calls = [...waiting.values()];
     waiting.clear();
     if (answered) {
-      for (const { reject } of calls) reject(new Error("The part of the page that opens records stopped."));
+      for (const { reject } of calls) reject(new Error("The part of the page that works on records stopped."));
       return;
     }
-    const opener = /** @type {Record<string, (...given: any[]) => Promise<unknown>>} */ (here());
-    instead = opener;
-    for (const { asked, resolve, reject } of calls) opener[asked.step](...asked.given).then(resolve, reject);
+    const steps = here();
+    instead = steps;
+    for (const { asked, resolve, reject } of calls) steps[asked.step](...asked.given).then(resolve, reject);
   }
 
   port.addEventListener("error", broke);
@@ -76,7 +87,7 @@ export function openerAt(port, here = makeOpener) {
     else call?.resolve(reply.gave);
   });
 
-  /** @param {Step} step */
+  /** @param {string} step */
   const asking = (step) => (/** @type {any[]} */ ...given) => {
     if (instead !== null) return instead[step](...given);
     return new Promise((resolve, reject) => {
@@ -85,5 +96,5 @@ export function openerAt(port, here = makeOpener) {
       port.postMessage(asked);
     });
   };
-  return /** @type {Opener} */ (Object.fromEntries(STEPS.map((step) => [step, asking(step)])));
+  return Object.fromEntries(names.map((step) => [step, asking(step)]));
 }

@@ -16,6 +16,10 @@ export const LEGEND =
   "(?) after a word: the recogniser was unsure of it. [rough]: a line of the starter transcriber. " +
   "Nothing is corrected.";
 
+/** The client's own word for when they noticed, as they say it (S20).
+ * @type {Readonly<Record<import("../wire/content.js").When, string>>} */
+export const WHEN = { starting: "starting", in: "in it", after: "after" };
+
 const DEVICE_DIGITS = 8;
 const NUMBERS = new Intl.NumberFormat("en");
 

@@ -12,8 +12,14 @@ const PAGE = 500;
 const BACK = 2000;
 const SHOWN = 100;
 
-/** @param {Context} context */
-export function accessLog(context) {
+const ABOUT = "Every sign-in, fetch, export and change that concerns you. It holds no content.";
+
+/**
+ * @param {Context} context
+ * @param {string} [about] whose log it is
+ * @param {ReadonlyMap<string, string>} [names] of accounts and clinicians, by id in hex, as they are known by then
+ */
+export function accessLog(context, about = ABOUT, names = new Map()) {
   let stopped = false;
   const body = el("tbody");
   const said = el("p", { class: "said", role: "status" });
@@ -27,12 +33,12 @@ export function accessLog(context) {
     try {
       const entries = await newest(context, whole, () => stopped);
       if (stopped) return;
-      body.replaceChildren(...entries.map(row));
+      body.replaceChildren(...entries.map((entry) => row(entry, names)));
       table.hidden = entries.length === 0;
       const last = entries.length === SHOWN ? `The last ${SHOWN} entries.` : `Entries: ${entries.length}.`;
       said.textContent = whole ? last : `${last} Only the newest part of the log was looked at.`;
     } catch (error) {
-      said.textContent = sentence(error);
+      if (!stopped) said.textContent = sentence(error);
     }
   }
 
@@ -40,7 +46,7 @@ export function accessLog(context) {
     "section",
     {},
     el("h2", {}, "Access log"),
-    el("p", {}, "Every sign-in, fetch, export and change that concerns you. It holds no content."),
+    el("p", {}, about),
     el("p", { class: "row" }, button("Show the newest", () => load(false)), button("Look through all of it", () => load(true))),
     said,
     scroller,
@@ -72,16 +78,21 @@ async function newest({ api }, whole, stopped) {
   }
 }
 
-/** @param {Entry} entry */
-function row({ at, actor, act, subject }) {
-  const cells = [plain(at).replace("T", " ").replace("Z", ""), short(actor), plain(act), short(subject)];
+/**
+ * @param {Entry} entry
+ * @param {ReadonlyMap<string, string>} names
+ */
+function row({ at, actor, act, subject }, names) {
+  const cells = [plain(at).replace("T", " ").replace("Z", ""), short(actor, names), plain(act), short(subject, names)];
   return el("tr", {}, ...cells.map((text) => el("td", {}, text)));
 }
 
 /**
- * Ids are long and random; their beginning tells them apart.
+ * People by their names where they are known. Ids are long and random; their beginning tells them apart.
  * @param {string} text
+ * @param {ReadonlyMap<string, string>} names
  */
-function short(text) {
-  return plain(text).replace(/([0-9a-f]{8})[0-9a-f]{24,}/g, "$1…");
+function short(text, names) {
+  const named = plain(text).replace(/(?:account|clinician):([0-9a-f]{32})/g, (all, id) => names.get(id) ?? all);
+  return named.replace(/([0-9a-f]{8})[0-9a-f]{24,}/g, "$1…");
 }

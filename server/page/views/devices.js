@@ -12,6 +12,7 @@ import { deviceEntry, shaped } from "../wire/listing.js";
 import { makeLabel, readLabel } from "../wire/notes.js";
 import { signApproval } from "../wire/pairing.js";
 import { safe } from "../wire/text.js";
+import * as consentView from "./consent.js";
 import { pairingLink } from "./pairing_link.js";
 
 /** @typedef {import("../context.js").Context} Context */
@@ -39,7 +40,9 @@ export function mount(root, context) {
   const list = el("ul", { class: "cards" });
   const said = el("p", { class: "said", role: "status" }, "Loading …");
   const problem = el("p", { class: "problem", role: "alert" });
+  const [all, page] = [el("div", {}), el("div", {})];
   let gone = false;
+  let closePage = () => {};
 
   async function load() {
     const keys = context.keys();
@@ -101,6 +104,7 @@ export function mount(root, context) {
     /** @type {(text: string, act: () => Promise<void>) => HTMLButtonElement} */
     const act = (text, doing) => button(text, doing, { "aria-label": `${text}: ${name}` });
     const made = [];
+    if (trust !== null) made.push(act("What was agreed", async () => agreed(one)));
     if (trust === "proof") made.push(act("Approve", () => then(one, () => approve(one), `${name} is approved.`)));
     if (entry.state === "active" && trust !== null) made.push(act("Pause", to("paused", `${name} is paused.`)));
     if (entry.state === "paused") made.push(act("Resume", to("active", `${name} is in use again.`)));
@@ -114,6 +118,19 @@ export function mount(root, context) {
       made.push(act("Revoke", () => asking("Revoke this device?", ask, "Revoke", to("revoked", `${name} is revoked.`))));
     }
     return el("p", { class: "row" }, ...made);
+  }
+
+  /** One client's page in the list's place. @param {Shown} one */
+  function agreed(one) {
+    const back = () => {
+      closePage();
+      closePage = () => {};
+      all.hidden = false;
+      document.getElementById(idOf(one))?.focus();
+    };
+    all.hidden = true;
+    closePage = consentView.mount(page, context, { entry: one.entry, name: nameOf(one), back });
+    page.querySelector("h1")?.focus();
   }
 
   /**
@@ -147,16 +164,12 @@ export function mount(root, context) {
     return el("details", {}, el("summary", {}, one.name === null ? "Give it a client’s name" : "Change the name"), hint, save);
   }
 
-  root.append(
-    heading("Clients and devices"),
-    problem,
-    said,
-    list,
-    pairingLink(context),
-  );
+  all.append(heading("Clients and devices"), problem, said, list, pairingLink(context));
+  root.append(all, page);
   void load();
   return () => {
     gone = true;
+    closePage();
     list.replaceChildren();
   };
 }

@@ -1,6 +1,6 @@
 // One entry of the queue as elements: part, times, and what was said, verbatim.
 
-import { DOUBT, NOT_MADE_OUT, ROUGH, clock, withoutLine, zone } from "../queue/sentences.js";
+import { DOUBT, NOT_MADE_OUT, ROUGH, WHEN, clock, withoutLine, zone } from "../queue/sentences.js";
 import { el } from "../elements.js";
 import { safe } from "../wire/text.js";
 import { foreign, unseen } from "./dom.js";
@@ -20,6 +20,8 @@ export function headOf({ records }, { zones, notes }) {
   ]);
   const said = notes.map((note) => el("span", { class: "note" }, note));
   const where = zones ? ` (${zone(records[0].at)})` : "";
+  const { when } = records[0];
+  if (when) said.unshift(el("span", { class: "note" }, `“${WHEN[when]}”`));
   const parts = said.flatMap((note) => [" ", note]);
   return el("p", { class: "entry-head" }, foreign(records[0].part, "part"), " ", ...times, where, ...parts);
 }

@@ -7,6 +7,7 @@ import { makeOpener } from "../queue/opener.js";
 import { openerAt } from "../queue/port.js";
 import { recall, remember, stillNew } from "../queue/remembered.js";
 import { number, progress } from "../queue/sentences.js";
+import { keptConfirmations } from "../sharing_memory.js";
 import { hex } from "../wire/bytes.js";
 import { flag } from "../wire/sequence.js";
 import { startWorker } from "../workers.js";
@@ -71,11 +72,14 @@ export function opening(context, onQueue) {
      */
     const far = (done, of) => say(progress(done, of), done, of);
     try {
-      const how = { api: context.api, reader, clinicianId, opener, told: { begun: give, progress: far }, signal };
+      const confirmations = keptConfirmations(localStorage, clinician);
+      const told = { begun: give, progress: far };
+      const how = { api: context.api, reader, clinicianId, opener, confirmations, told, signal };
       const { remembered, ...queue } = await openQueue({ ...how, remembered: recall(localStorage, clinician) });
       const kept = remember(localStorage, clinician, remembered);
       if (!kept) queue.flags.push(flag("list", NOT_KEPT));
-      say(`Opened: ${number(queue.records.length)}.`);
+      const given = queue.shared?.records.length ?? 0;
+      say(`Opened: ${number(queue.records.length)}.${given > 0 ? ` Shared with you: ${number(given)}.` : ""}`);
       give(queue);
     } catch (error) {
       if (signal.aborted) return;

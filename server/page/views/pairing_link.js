@@ -1,7 +1,9 @@
-// A one-time pairing link: made here, shown once. What follows # in it is never sent to the server.
+// A one-time pairing link: made here, shown once, to be scanned, copied or carried as a small file. What follows # in it
+// is never sent to the server.
 
 import { button, el } from "../elements.js";
 import { AdviceError, form } from "../forms.js";
+import { qrSvg } from "../qr.js";
 import { b64url, ID_BYTES } from "../wire/bytes.js";
 import { formatLink } from "../wire/link.js";
 import { makeInvitation } from "../wire/pairing.js";
@@ -11,6 +13,11 @@ import { fingerprint } from "../wire/statement.js";
 /** @typedef {import("../context.js").Context} Context */
 
 const VALID_S = 60 * 60;
+/** On the first partition of the device's SD card, which any computer can write. */
+const FILE = "onebreath-pair.txt";
+const PLACE = "/boot/firmware";
+/** How long a browser may take to begin saving. */
+const SAVING_MS = 10_000;
 
 /** @param {Context} context */
 export function pairingLink(context) {
@@ -29,11 +36,21 @@ export function pairingLink(context) {
         said.textContent = "Copy it by hand: it is marked.";
       }
     });
+    const saved = button("Save as a small file", () => save(FILE, `${link}\n`));
     const hide = button("Hide it", () => shown.replaceChildren());
     shown.replaceChildren(
-      el("p", {}, "On the device, type ", el("code", {}, "onebreath pair"), " and this link. It works once, until ", until, "."),
+      el("p", {}, "On the device, type ", el("code", {}, "onebreath pair -"), " and then this link. It works once, until ", until, "."),
       input,
-      el("p", { class: "row" }, copy, hide, said),
+      el("p", { class: "row" }, copy, saved, hide, said),
+      el("p", {}, "Or scan it with the phone or computer that you reach the device from."),
+      qrSvg(link, "The pairing link as a QR code"),
+      el(
+        "p",
+        {},
+        "Or put the small file on the boot partition of the device’s SD card. Then type on the device ",
+        el("code", {}, `onebreath pair - < ${PLACE}/${FILE}`),
+        ". Delete the file afterwards.",
+      ),
     );
     input.focus();
   });
@@ -54,4 +71,15 @@ async function invited(context) {
   const link = formatLink({ server: location.origin, pairingId, secret, fingerprint: pinned });
   const until = new Date(expiresAt * 1000).toLocaleTimeString(undefined, { timeStyle: "short" });
   return { link, until };
+}
+
+/**
+ * Hand a text to the browser to save. Nothing is sent.
+ * @param {string} name
+ * @param {string} text
+ */
+function save(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), SAVING_MS);
 }

@@ -6,9 +6,11 @@ import { mark } from "../queue/marking.js";
 import { byClient, byDay, chosen, isDiscussed, NEWEST } from "../queue/model.js";
 import { date, flagged, LEGEND, noticings, number } from "../queue/sentences.js";
 import { severalZones, titleOf } from "../queue/text.js";
+import { safe } from "../wire/text.js";
 import { choice, flagList, foreign, freshId, unseen } from "./dom.js";
 import { headOf, saidOf } from "./entry.js";
 import { opening } from "./opening.js";
+import * as exportView from "./export.js";
 import * as session from "./session.js";
 
 /** @typedef {import("../context.js").Context} Context */
@@ -27,6 +29,7 @@ const KEYS =
   "With the keyboard: arrow up and down go from entry to entry, d marks one as discussed or takes that back.";
 const EMPTY = "No records yet. What your clients notice comes here, sealed, and is opened in this browser.";
 const NONE_HERE = "No records in this choice";
+const THEIRS = "Only whose record it is can mark it as discussed.";
 const LATER = "Marks can be set once everything was opened.";
 /** Entries of one client that are shown at once. */
 const STEP = 20;
@@ -99,7 +102,8 @@ export function mount(root, context) {
     for (const [article, entry] of entries) press(article, entry);
     if (!now.whole) return;
     tell(now);
-    const same = now.flags.length === 0 && before?.records.length === now.records.length;
+    const alike = now.flags.length === 0 && before?.records.length === now.records.length;
+    const same = alike && !now.shared?.records.length && !now.shared?.flags.length;
     if (same && !list.contains(document.activeElement)) {
       render();
       return;
@@ -109,12 +113,12 @@ export function mount(root, context) {
       render();
       list.querySelector("article")?.focus();
     });
-    opened.more.replaceChildren(el("p", {}, `${flagged(now.flags)}.`), all);
+    opened.more.replaceChildren(el("p", {}, `${flagged(allFlags(now))}.`), all);
   }
 
   /** @param {Queue} whole */
-  function tell({ flags }) {
-    context.announce(`Everything was opened. ${flagged(flags)}.`);
+  function tell(whole) {
+    context.announce(`Everything was opened. ${flagged(allFlags(whole))}.`);
   }
 
   function render() {
@@ -122,9 +126,9 @@ export function mount(root, context) {
     shown = true;
     entries.clear();
     opened.more.replaceChildren();
-    const { clients, rest } = byClient(chosen(queue, choosing), queue.named, queue.flags);
+    const { clients, rest } = byClient(chosen(queue, choosing), queue.named, queue.flags, queue.shared?.flags);
     const parts = clients.map(clientOf);
-    const none = queue.records.length === 0 ? EMPTY : `${NONE_HERE}.`;
+    const none = queue.records.length === 0 && !queue.shared?.records.length ? EMPTY : `${NONE_HERE}.`;
     const empty = queue.whole && clients.every(({ records }) => records.length === 0) ? el("p", {}, none) : "";
     list.replaceChildren(flagList(rest) ?? "", empty, ...parts);
     const [first] = entries.keys();
@@ -138,10 +142,12 @@ export function mount(root, context) {
     const fresh = client.fresh > 0 ? `, ${number(client.fresh)} new` : "";
     const flags = flagList(client.flags);
     const count = client.records.length > 0 ? `${noticings(client.records.length)}${fresh}` : NONE_HERE;
-    const page = button("Page for the session", () => toSession(client.device), { class: "page-for" });
-    const known = queue?.whole && client.records.length > 0;
+    const page = button("Page for the session", () => toPage(session, client.device), { class: "page-for" });
+    const lines = button("Export lines", () => toPage(exportView, client.device), { class: "lines-of" });
+    const known = queue?.whole && client.records.length > 0 && client.sharedBy === null;
+    const by = client.sharedBy === null ? [] : [", shared by ", foreign(client.sharedBy)];
     const head = [
-      el("h2", { id }, foreign(titleOf(client))),
+      el("h2", { id }, foreign(titleOf(client)), ...by),
       el("p", { class: "hint" }, client.flags.length > 0 ? `${count}. ${flagged(client.flags)}.` : `${count}.`),
     ];
     const days = byDay(client.records, queue?.marks ?? null);
@@ -169,7 +175,8 @@ export function mount(root, context) {
       return first;
     }
     add();
-    return el("section", { class: "client", "aria-labelledby": id }, ...head, flags, known ? page : null, body, more);
+    const ways = known ? el("div", { class: "row" }, page, lines) : null;
+    return el("section", { class: "client", "aria-labelledby": id }, ...head, flags, ways, body, more);
   }
 
   /**
@@ -177,9 +184,11 @@ export function mount(root, context) {
    * @param {boolean} zones
    */
   function articleOf(entry, zones) {
-    const head = headOf(entry, { zones, notes: entry.records[0].isNew ? ["new"] : [] });
+    const [{ isNew, sharedBy }] = entry.records;
+    const notes = [...(isNew ? ["new"] : []), ...(sharedBy === null ? [] : [`shared by ${safe(sharedBy)}`])];
+    const head = headOf(entry, { zones, notes });
     head.id = freshId();
-    const discuss = el(
+    const discuss = sharedBy !== null ? null : el(
       "button",
       { type: "button", class: "discuss", "aria-pressed": "false", "aria-describedby": head.id },
       el("span", { class: "tick", "aria-hidden": "true" }, "✓"),
@@ -208,6 +217,10 @@ export function mount(root, context) {
     if (entry === undefined || queue === null || keys === null || marking.has(article)) return;
     if (!queue.whole) {
       context.announce(LATER);
+      return;
+    }
+    if (entry.records[0].sharedBy !== null) {
+      context.announce(THEIRS);
       return;
     }
     marking.add(article);
@@ -244,14 +257,17 @@ export function mount(root, context) {
     }
   }
 
-  /** @param {string} device */
-  function toSession(device) {
+  /**
+   * @param {typeof session | typeof exportView} view
+   * @param {string} device
+   */
+  function toPage(view, device) {
     if (queue === null) return;
     leave();
     page.hidden = true;
     const holder = el("div", {});
     root.append(holder);
-    const down = session.mount(holder, context, { queue, device, back });
+    const down = view.mount(holder, context, { queue, device, back });
     holder.querySelector("h1")?.focus();
     leave = () => {
       down();
@@ -273,4 +289,9 @@ export function mount(root, context) {
     queue = null;
     root.replaceChildren();
   };
+}
+
+/** @param {Queue} queue */
+function allFlags({ flags, shared }) {
+  return [...flags, ...(shared?.flags ?? [])];
 }

@@ -3,11 +3,14 @@
 import { button, el, heading } from "../elements.js";
 import { AdviceError, codeField, field, form, newPassphrase, progress, STRETCHING } from "../forms.js";
 import { keyByCode, newParameters, newSlotId, openKeys, passphraseSlots } from "../keyring.js";
+import { removeSlots, steps } from "../steps.js";
 import { stretch } from "../stretching.js";
 import { b64url } from "../wire/bytes.js";
 import { parseCode } from "../wire/recovery_code.js";
 import { formatParameters, recoverySignIn } from "../wire/secrets.js";
 import { passphraseSlot } from "../wire/slots.js";
+import { blank } from "./blank.js";
+import { finished } from "./passphrase.js";
 
 /** @typedef {import("../context.js").Account} Account */
 /** @typedef {import("../context.js").Keys} Keys */
@@ -24,7 +27,17 @@ export function mount(root, { api, onSignedIn, onBack }) {
   const fresh = newPassphrase();
   const working = progress();
   const children = [name.root, printed.root, code.root, ...fresh.roots, working.root];
+  let gone = false;
+  /** What is still to be done once the account has the new passphrase.
+   * @type {(() => Promise<void>) | null} */
+  let begun = null;
   const renew = form("Take the new passphrase", children, async () => {
+    begun ??= await recovered();
+    if (begun !== null) await finished(begun, () => {});
+  });
+
+  /** The account first: nobody is signed in before. The recovery code opens the keys all the while. */
+  async function recovered() {
     if (name.input.value.trim() === "") throw new AdviceError("Type your name.");
     // Read once: it is needed again when the account has changed, and whoever goes back empties the field.
     const typed = printed.input.value;
@@ -39,18 +52,49 @@ export function mount(root, { api, onSignedIn, onBack }) {
         kdf: formatParameters(parameters),
         new_secret: b64url(stretched.signIn),
       });
-      if (account.role === "administrator") return onSignedIn(account, null);
-      const served = await api("GET", "/v1/keys");
-      const slotKey = await keyByCode(served, typed);
-      const slot = await passphraseSlot(slotKey, stretched.wrapping, parameters);
-      const keys = await openKeys(served, slotKey);
-      await api("PUT", `/v1/key-slots/${newSlotId()}`, slot);
-      for (const { slot: old } of passphraseSlots(served)) await api("DELETE", `/v1/key-slots/${old}`);
-      onSignedIn(account, keys);
+      return account.role === "administrator" ? steps(async () => enter(account, null)) : moved(account, typed, stretched, parameters);
     } finally {
       working.end();
     }
-  });
+  }
+
+  /**
+   * The steps that move the keys under the new passphrase.
+   * @param {Account} account
+   * @param {string} typed the recovery code
+   * @param {import("../stretching.js").Stretched} stretched
+   * @param {import("../wire/secrets.js").Parameters} parameters
+   */
+  function moved(account, typed, stretched, parameters) {
+    const id = newSlotId();
+    /** @type {Keys | null} */
+    let keys = null;
+    /** @type {string[]} */
+    let old = [];
+    return steps(
+      async () => {
+        const served = await api("GET", "/v1/keys");
+        // Whoever reads with the command line alone has no keys here: the locked page says so.
+        if (served.slots.length === 0) return;
+        const slotKey = await keyByCode(served, typed);
+        const slot = await passphraseSlot(slotKey, stretched.wrapping, parameters);
+        old = passphraseSlots(served).map((one) => one.slot).filter((one) => one !== id);
+        keys = await openKeys(served, slotKey);
+        await api("PUT", `/v1/key-slots/${id}`, slot);
+      },
+      () => removeSlots(api, old),
+      async () => enter(account, keys),
+    );
+  }
+
+  /**
+   * @param {Account} account
+   * @param {Keys | null} keys
+   */
+  function enter(account, keys) {
+    if (!gone) onSignedIn(account, keys);
+  }
+
   root.append(
     el(
       "div",
@@ -62,7 +106,7 @@ export function mount(root, { api, onSignedIn, onBack }) {
     ),
   );
   return () => {
-    printed.input.value = "";
-    fresh.clear();
+    gone = true;
+    blank(root);
   };
 }

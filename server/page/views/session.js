@@ -1,28 +1,21 @@
 // One client on one page for the session: in the order in which it happened, to be printed or copied as text.
 
+import { sentence } from "../api.js";
 import { button, el, heading } from "../elements.js";
-import { byClient, byDay, isDiscussed, ofDevice } from "../queue/model.js";
+import { SPANS, within } from "../queue/exporting.js";
+import { byClient, byDay, isDiscussed } from "../queue/model.js";
 import { date, LEGEND, noticings } from "../queue/sentences.js";
 import { asText, severalZones, titleOf } from "../queue/text.js";
 import { choice, flagList, foreign } from "./dom.js";
 import { headOf, saidOf } from "./entry.js";
+import * as exportView from "./export.js";
 import { opening } from "./opening.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../queue/model.js").Client} Client */
 /** @typedef {import("../queue/opening.js").Queue} Queue */
+/** @typedef {import("../queue/exporting.js").Span} Span */
 
-/** @typedef {"open" | "week" | "month" | "all"} Span */
-
-/** @type {readonly (readonly [Span, string])[]} */
-const SPANS = [
-  ["open", "Not discussed"],
-  ["week", "The last 7 days"],
-  ["month", "The last 4 weeks"],
-  ["all", "Everything"],
-];
-const DAY_MS = 86_400_000;
-const DAYS = { open: Infinity, week: 7, month: 28, all: Infinity };
 const NONE_HERE = "No records in this choice.";
 const COPIED = "Copied. What is on the clipboard can be read by other programs until something else is copied.";
 const NOT_COPIED = "The browser did not allow copying. The text is selected below.";
@@ -51,9 +44,12 @@ export function mount(root, context, from) {
     from === undefined ? null : button("Back to the list", from.back),
     button("Print", () => window.print(), { class: "primary" }),
     button("Copy as text", copy),
+    button("Export lines", toExport),
   );
   const controls = el("div", { class: "no-print" }, choices, actions);
-  root.append(heading("Page for the session"), opened?.root ?? "", controls, aside, sheet);
+  const page = el("div", {}, heading("Page for the session"), opened?.root ?? "", controls, aside, sheet);
+  let leave = () => {};
+  root.append(page);
   if (queue !== null) begin(queue);
 
   /** @param {Queue} now */
@@ -85,8 +81,7 @@ export function mount(root, context, from) {
     const { records, marks, named, flags } = queue;
     const all = byClient(records, named, flags).clients.find((one) => one.device === device);
     if (all === undefined) return;
-    const within = ofDevice(all.records, all.device, context.now() - DAYS[span] * DAY_MS);
-    client = { ...all, records: span === "open" ? within.filter((one) => !isDiscussed(one, marks)) : within };
+    client = { ...all, records: within({ records: all.records, marks }, all.device, span, context.now()) };
     const zones = severalZones(client.records);
     const days = byDay(client.records, marks).map(({ entries }) => {
       const articles = entries.map((entry) => {
@@ -109,6 +104,14 @@ export function mount(root, context, from) {
   async function copy() {
     if (client === null) return;
     const text = asText(client, queue?.marks ?? null);
+    aside.replaceChildren();
+    try {
+      await exportView.accountFor(context, client.device, client.records.length);
+    } catch (error) {
+      if (client !== null) aside.replaceChildren(el("p", { class: "problem", role: "alert" }, sentence(error)));
+      return;
+    }
+    if (client === null) return;
     try {
       await navigator.clipboard.writeText(text);
       aside.replaceChildren(el("p", {}, COPIED));
@@ -122,7 +125,28 @@ export function mount(root, context, from) {
     }
   }
 
+  function toExport() {
+    if (queue === null || device === null) return;
+    leave();
+    page.hidden = true;
+    const holder = el("div", {});
+    root.append(holder);
+    const down = exportView.mount(holder, context, { queue, device, back });
+    holder.querySelector("h1")?.focus();
+    leave = () => {
+      down();
+      holder.remove();
+      leave = () => {};
+    };
+    function back() {
+      leave();
+      page.hidden = false;
+      page.querySelector("h1")?.focus();
+    }
+  }
+
   return () => {
+    leave();
     opened?.stop();
     queue = null;
     client = null;

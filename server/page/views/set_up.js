@@ -1,14 +1,16 @@
 // Setting up from an invitation's link: a passphrase, keys made in this browser, a printed code typed once, an
 // authenticator. Only the last step sends anything that lasts.
 
-import { button, el, heading } from "../elements.js";
+import { OfflineError, RefusedError } from "../api.js";
+import { el, heading } from "../elements.js";
 import { AdviceError, codeField, field, form, newPassphrase, progress, STRETCHING } from "../forms.js";
-import { makeKeys, newCode, newParameters, provenBy } from "../keyring.js";
+import { firstKeys, makeKeys, newCode, newParameters, provenBy } from "../keyring.js";
 import { stretch } from "../stretching.js";
-import { b64url, equal, fromB64url, utf8 } from "../wire/bytes.js";
-import { plain } from "../wire/listing.js";
-import { formatCode, parseCode } from "../wire/recovery_code.js";
+import { b64url, fromB64url, utf8 } from "../wire/bytes.js";
 import { nameProblem, safe } from "../wire/text.js";
+import { authenticatorSecret } from "./authenticator.js";
+import { blank } from "./blank.js";
+import { toPrint, toType } from "./paper.js";
 
 /** @typedef {import("../context.js").Account} Account */
 /** @typedef {import("../context.js").Keys} Keys */
@@ -18,6 +20,9 @@ import { nameProblem, safe } from "../wire/text.js";
 /** @typedef {import("../wire/secrets.js").Parameters} Parameters */
 
 const MOST_NAME_BYTES = 200;
+const READY =
+  "The link was used: the try before did reach the server, and your account is ready. " +
+  "Open the server’s address and go on with the passphrase that you have just chosen.";
 
 /**
  * @param {HTMLElement} root
@@ -33,14 +38,16 @@ export function mount(root, { api, token, now, show, onSignedIn }) {
   let chosen = null;
   /** @type {Made | null} */
   let made = null;
-  /** @type {Account | null} */
-  let account = null;
+  let unanswered = false;
+  let gone = false;
 
   /**
    * @param {string} title
    * @param {...import("../elements.js").Child} children
    */
   function step(title, ...children) {
+    if (gone) return;
+    blank(root);
     const head = heading(title);
     root.replaceChildren(el("div", { class: "narrow" }, head, ...children));
     show(head);
@@ -91,85 +98,52 @@ export function mount(root, { api, token, now, show, onSignedIn }) {
 
   function printed() {
     if (chosen === null) return;
-    step(
-      "Print your recovery code",
-      el("p", {}, "If you lose your passphrase, this code is the only way to your records. Nobody else has it."),
-      el("p", { class: "code shown", "data-recovery": true }, formatCode(chosen.code)),
-      el("p", {}, "Print it or write it down, and keep it where you keep what must not be lost. Not on this computer."),
-      el("p", { class: "row" }, button("Print", () => window.print()), button("I have it on paper", typed, { class: "primary" })),
-    );
+    step("Print your recovery code", ...toPrint(chosen.code, typed));
   }
 
   function typed() {
-    const code = field("Recovery code, from the paper", { type: "text", autocomplete: "off", class: "code" });
-    const next = form("Continue", [code.root], async () => {
-      if (chosen === null || !equal(read(code.input.value), chosen.code)) {
-        throw new AdviceError("That is not the code. Look at the paper again, or go back to see it once more.");
-      }
-      authenticator();
-    });
-    step(
-      "Type the code once",
-      el("p", {}, "So that you know that the paper holds."),
-      next,
-      el("p", { class: "aside" }, button("Show the code again", printed, { class: "link" })),
-    );
+    if (chosen === null) return;
+    step("Type the code once", ...toType(chosen.code, authenticator, printed));
   }
 
   function authenticator() {
-    const address = invited.otpauth.startsWith("otpauth://totp/") ? invited.otpauth : "";
-    const secret = new URLSearchParams(address.split("?")[1] ?? "").get("secret") ?? "";
     const code = codeField();
     const finish = form("Finish", [code.root], async () => {
-      await send(code.value());
-      if (account !== null) onSignedIn(account, made?.keys ?? null);
+      const account = await send(code.value());
+      if (account !== null && !gone) onSignedIn(account, made?.keys ?? null);
     });
-    step(
-      "Add your authenticator",
-      el("p", {}, "In the authenticator app, add an account by typing this key:"),
-      el("p", { class: "code shown", "data-secret": true }, (plain(secret).match(/.{1,4}/g) ?? []).join(" ")),
-      el("p", {}, "On the phone itself: ", el("a", { href: address }, "open it in the app"), "."),
-      finish,
-    );
+    step("Add your authenticator", authenticatorSecret(invited.otpauth), finish);
   }
 
   /**
-   * Everything that lasts. What has been sent is not sent again when a later call failed and Finish is pressed anew.
+   * Everything that lasts, in one call: the account and its keys are there together, or neither is.
    * @param {string} code of the authenticator
+   * @returns {Promise<Account | null>}
    */
   async function send(code) {
-    if (chosen === null) return;
-    if (account === null) {
-      const proof = { token, ...(await provenBy(chosen)), code };
-      if (invited.role === "administrator") {
-        account = await api("POST", "/v1/set-up/finish", proof);
-        return;
-      }
+    if (chosen === null) return null;
+    const proof = { token, ...(await provenBy(chosen)), code };
+    let stated = {};
+    if (invited.role !== "administrator") {
       made ??= await makeKeys(spoken, { ...chosen, token: fromB64url(token), now: now() });
-      const stated = { statement: b64url(made.statement), proof: b64url(made.proof) };
-      account = await api("POST", "/v1/set-up/finish", { ...proof, ...stated });
+      stated = { statement: b64url(made.statement), proof: b64url(made.proof), keys: firstKeys(made) };
     }
-    if (made === null) return;
-    for (const [id, slot] of made.slots) await api("PUT", `/v1/key-slots/${id}`, slot);
-    for (const [epoch, wrapped] of made.wrapped) {
-      const stated = epoch === 0 ? {} : { statement: b64url(made.statement) };
-      await api("PUT", `/v1/keys/${epoch}`, { ...stated, wrapped: b64url(wrapped) });
+    try {
+      return await api("POST", "/v1/set-up/finish", { ...proof, ...stated });
+    } catch (error) {
+      if (unanswered && error instanceof RefusedError && error.code === "setup") throw new AdviceError(READY, { cause: error });
+      if (error instanceof OfflineError) unanswered = true;
+      throw error;
     }
   }
 
   welcome();
   return () => {
+    gone = true;
     chosen?.stretched.wrapping.fill(0);
+    chosen?.stretched.signIn.fill(0);
     chosen?.code.fill(0);
     chosen = made = null;
+    blank(root);
   };
-}
-
-/** @param {string} text */
-function read(text) {
-  try {
-    return parseCode(text);
-  } catch {
-    throw new AdviceError("The code has 26 letters and digits. Some are missing, or there are too many.");
-  }
 }

@@ -1,29 +1,50 @@
-// Signing in by passphrase and authenticator; the same derivation opens the keys where their slot is of one make with it.
+// Signing in by passphrase and authenticator, or by a passkey. What signs in opens the keys too, where it can: the
+// passphrase by the same derivation, a passkey by its PRF, evaluated in the same touch.
 
+import { sentence } from "../api.js";
 import { el, heading, button } from "../elements.js";
 import { codeField, field, form, progress, STRETCHING, AdviceError } from "../forms.js";
-import { keyByPassphrase, openKeys, passphraseSlots } from "../keyring.js";
+import { keysOfSignIn } from "../held.js";
+import { keyByPasskey, openKeys } from "../keyring.js";
 import { stretch } from "../stretching.js";
-import { b64url, equal } from "../wire/bytes.js";
+import { usePasskey } from "../webauthn.js";
+import { b64url } from "../wire/bytes.js";
 import { WrongSecretError } from "../wire/errors.js";
 import { parseParameters } from "../wire/secrets.js";
+import { blank } from "./blank.js";
+import { passkeyButton } from "./passkey_button.js";
 
 /** @typedef {import("../context.js").Account} Account */
 /** @typedef {import("../context.js").Keys} Keys */
-/** @typedef {import("../stretching.js").Stretched} Stretched */
-/** @typedef {import("../wire/secrets.js").Parameters} Parameters */
+/** @typedef {import("../webauthn.js").Used} Used */
+
+const NOT_BY_THIS = "You are signed in. This passkey does not unlock: your passphrase opens the records.";
 
 /**
  * @param {HTMLElement} root
  * @param {{ api: (method: string, path: string, body?: unknown) => Promise<any>, said?: string,
- *   onSignedIn: (account: Account, keys: Keys | null) => void, onLost: () => void }} to `keys` is null when they are to
- *   be unlocked apart; `onLost`: the passphrase is lost
+ *   onSignedIn: (account: Account, keys: Keys | null, said?: string) => void, onLost: () => void,
+ *   onLostFactor: () => void }} to `keys` is null when they are to be unlocked apart; `onLost`: the passphrase is lost
  */
-export function mount(root, { api, said, onSignedIn, onLost }) {
+export function mount(root, { api, said, onSignedIn, onLost, onLostFactor }) {
+  const gone = new AbortController();
   const name = field("Name", { type: "text", autocomplete: "username", required: true });
   const passphrase = field("Passphrase", { type: "password", autocomplete: "current-password", required: true });
   const code = codeField();
   const working = progress();
+
+  /**
+   * @param {Account} account
+   * @param {() => Promise<Keys | null>} open
+   * @param {string} [otherwise] what is said where they do not open
+   */
+  async function enter(account, open, otherwise) {
+    let why = otherwise;
+    // Signed in is signed in: what hinders the keys is said where they are unlocked.
+    const keys = account.role === "administrator" ? null : await open().catch((error) => ((why = sentence(error)), null));
+    if (!gone.signal.aborted) onSignedIn(account, keys, why);
+  }
+
   const signIn = form("Sign in", [name.root, passphrase.root, code.root, working.root], async () => {
     if (name.input.value.trim() === "" || passphrase.input.value === "") {
       throw new AdviceError("Type your name and your passphrase.");
@@ -36,11 +57,19 @@ export function mount(root, { api, said, onSignedIn, onLost }) {
       const proof = { ...asked, secret: b64url(stretched.signIn), code: digits };
       const account = await api("POST", "/v1/sign-in/passphrase", proof);
       passphrase.input.value = code.input.value = "";
-      onSignedIn(account, account.role === "administrator" ? null : await keysBy(api, stretched, parameters));
+      await enter(account, () => keysOfSignIn(api, stretched, parameters));
     } finally {
       working.end();
     }
   });
+
+  const byPasskey = passkeyButton("Sign in with a passkey", async () => {
+    const { options } = await api("POST", "/v1/sign-in/passkey/start", {});
+    const used = await usePasskey(options, gone.signal);
+    const account = await api("POST", "/v1/sign-in/passkey", used.sent);
+    await enter(account, () => keysByPasskey(api, used), NOT_BY_THIS);
+  });
+
   root.append(
     el(
       "div",
@@ -48,29 +77,35 @@ export function mount(root, { api, said, onSignedIn, onLost }) {
       heading("Sign in"),
       said === undefined ? null : el("p", { class: "said" }, said),
       signIn,
-      el("p", { class: "aside" }, button("I have lost my passphrase", onLost, { class: "link" })),
+      byPasskey,
+      el(
+        "p",
+        { class: "aside row" },
+        button("I have lost my passphrase", onLost, { class: "link" }),
+        button("I have lost my authenticator", onLostFactor, { class: "link" }),
+      ),
     ),
   );
   return () => {
-    passphrase.input.value = code.input.value = "";
+    gone.abort();
+    blank(root);
   };
 }
 
 /**
- * The keys, if a slot is under this very derivation; null when they need unlocking by themselves.
+ * The keys by what the passkey's PRF answered; null where it gave nothing, or has no slot.
  * @param {(method: string, path: string) => Promise<any>} api
- * @param {Stretched} stretched
- * @param {Parameters} parameters
+ * @param {Used} used
  */
-async function keysBy(api, stretched, parameters) {
-  const served = await api("GET", "/v1/keys");
-  for (const { fields, parameters: slots } of passphraseSlots(served, parameters.salt)) {
-    if (!equal(slots.salt, parameters.salt)) break;
-    try {
-      return await openKeys(served, await keyByPassphrase(fields, stretched));
-    } catch (error) {
-      if (!(error instanceof WrongSecretError)) throw error;
-    }
+async function keysByPasskey(api, { credential, prf }) {
+  if (prf === null) return null;
+  try {
+    const served = await api("GET", "/v1/keys");
+    return await openKeys(served, await keyByPasskey(served, credential, prf));
+  } catch (error) {
+    if (!(error instanceof WrongSecretError)) throw error;
+    return null;
+  } finally {
+    prf.fill(0);
   }
-  return null;
 }

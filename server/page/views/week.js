@@ -1,10 +1,13 @@
-// The week of 167 hours: how many noticings in each hour of each day, as a table, and one plain sentence.
+// The week of 167 hours: how many noticings in each hour of each day, as a table, and one plain sentence. Below it,
+// where the client was asked and answered, their own words for when they noticed, week by week (S20).
 
 import { button, el, heading } from "../elements.js";
+import { byWeek, counted, isAnswered, weeksBefore } from "../queue/earlier.js";
 import { byClient, ofDevice } from "../queue/model.js";
-import { date, noticings, number } from "../queue/sentences.js";
+import { date, noticings, number, WHEN } from "../queue/sentences.js";
 import { titleOf } from "../queue/text.js";
 import { DAYS, grid, sentence } from "../queue/week.js";
+import { WHENS } from "../wire/content.js";
 import { choice, foreign, unseen } from "./dom.js";
 import { opening } from "./opening.js";
 
@@ -73,14 +76,18 @@ export function mount(root, context) {
     if (queue === null || device === null) return;
     const client = byClient(queue.records, queue.named, []).clients.find((one) => one.device === device);
     if (client === undefined) return;
-    const records = ofDevice(client.records, client.device, context.now() - WEEKS_MS[span]);
+    const since = context.now() - WEEKS_MS[span];
+    const records = ofDevice(client.records, client.device, since);
     const said = sentence(records.map(({ at }) => at));
+    const when = counted(client.records, context.now());
     sheet.replaceChildren(
       el("h2", {}, foreign(titleOf(client))),
       el("p", { class: "sentence" }, said),
       tableOf(records),
+      ...(isAnswered(client.records) ? earlier(client.records, context.now(), since) : []),
     );
-    context.announce(said === "" ? `${noticings(records.length)}.` : said);
+    const all = said === "" ? `${noticings(records.length)}.` : said;
+    context.announce(when === "" ? all : `${all} ${when}`);
   }
 
   return () => {
@@ -116,6 +123,39 @@ function tableOf(records) {
   const caption = el("caption", {}, `${noticings(records.length)} by day and hour${from}.`);
   const parts = [caption, el("thead", {}, head), el("tbody", {}, ...rows), el("tfoot", {}, foot)];
   return el("table", { class: "week" }, ...parts);
+}
+
+/**
+ * "A little earlier each week": the client's own words, counted.
+ * @param {readonly OpenedRecord[]} records the newest first
+ * @param {number} now Unix milliseconds
+ * @param {number} since Unix milliseconds
+ */
+function earlier(records, now, since) {
+  const { offsetMinutes } = records[0].at;
+  const head = ["Week", ...WHENS.map((when) => WHEN[when]), "all"];
+  const rows = byWeek(records, now, since).map((week) => {
+    const title = titleOfWeek(weeksBefore(week, now, offsetMinutes), date(week.monday));
+    const counts = [...WHENS.map((when) => week.counts[when]), week.all];
+    return el("tr", {}, el("th", { scope: "row" }, title), ...counts.map((count) => el("td", {}, number(count))));
+  });
+  const caption =
+    "How often the client answered “Starting, in it, or after?” with each word, and all noticings of the week.";
+  const titles = el("tr", {}, ...head.map((title) => el("th", { scope: "col" }, title)));
+  return [
+    el("h3", {}, "A little earlier each week"),
+    el("p", {}, counted(records, now)),
+    el("table", { class: "when" }, el("caption", {}, caption), el("thead", {}, titles), el("tbody", {}, ...rows)),
+  ];
+}
+
+/**
+ * @param {number} before how many weeks before the present one
+ * @param {string} monday
+ */
+function titleOfWeek(before, monday) {
+  if (before === 0) return `This week, from ${monday}`;
+  return before === 1 ? `The week before, from ${monday}` : `From ${monday}`;
 }
 
 /** @param {number} count */

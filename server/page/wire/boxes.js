@@ -1,4 +1,5 @@
-// Sealed notes of a clinician to themselves: reviewed marks and clients' names (FORMAT.md section 10).
+// Sealed notes of a clinician to themselves: reviewed marks, clients' names, parts, and what was agreed with a client
+// (FORMAT.md section 10; the content of the last two is in part_notes.js and consents.js).
 
 import { concat, domain, equal, ID_BYTES, need, pad, readU64, SIGNATURE_BYTES, u64, unpad, utf8 } from "./bytes.js";
 import { object, parse, spell, text } from "./canonical.js";
@@ -13,7 +14,8 @@ import { holdsControls, spaced } from "./text.js";
 /** @typedef {import("./primitives.js").VerifyKey} VerifyKey */
 
 /**
- * A well-formed sealed note; not verified and not opened. `recordId` is zeros in a label, which is about a device.
+ * A well-formed sealed note; not verified and not opened. `recordId` is zeros in a label and a consent, which are about
+ * a device, and a card's id in a note on a part.
  * @typedef {{ purpose: number, clinicianId: Bytes, deviceId: Bytes, recordId: Bytes, version: number,
  *   readingKeyId: Bytes, header: Bytes, sealed: Bytes, signature: Bytes }} Box
  */
@@ -24,20 +26,28 @@ import { holdsControls, spaced } from "./text.js";
 /** What a note is. */
 export const MARK = 1;
 export const LABEL = 2;
+export const PART = 3;
+export const CONSENT = 4;
 /** In place of a record's id in a label. */
 export const NO_RECORD = new Uint8Array(ID_BYTES);
 
 const MAGIC = utf8("1BBx");
 const VERSION = 1;
 const SUITE = 1;
-const BUCKETS = [256, 1024];
+/** Padded sizes in bytes by purpose, each at its size code. @type {ReadonlyMap<number, readonly (number | null)[]>} */
+const SIZES = new Map([
+  [MARK, [256, 1024]],
+  [LABEL, [256, 1024]],
+  [PART, [null, null, 16384]],
+  [CONSENT, [null, null, 16384]],
+]);
 const HEADER_BYTES = 80;
 const MAX_NAME_BYTES = 400;
 const INFO = domain("onebreath box v1");
 const SIGNED = domain("onebreath box signature v1");
 
 /**
- * Seal a note to the clinician's own reading key and sign it; 448 or 1216 bytes.
+ * Seal a note to the clinician's own reading key and sign it; 448, 1216 or 16576 bytes.
  * Throws RangeError for arguments that cannot be framed.
  * @param {Bytes} plaintext
  * @param {{ purpose: number, identity: SigningKey, reading: Bytes, clinicianId: Bytes, deviceId: Bytes,
@@ -51,12 +61,14 @@ export async function sealBox(
   need(deviceId, ID_BYTES, "a device id");
   need(recordId, ID_BYTES, "a record id");
   if (!Number.isSafeInteger(version) || version < 1) throw new RangeError("a note's version is 1 to 2**53 - 1");
-  if (purpose !== MARK && purpose !== LABEL) throw new RangeError("a note is a mark or a label");
-  if ((purpose === LABEL) !== equal(recordId, NO_RECORD)) {
+  const sizes = SIZES.get(purpose);
+  if (sizes === undefined) throw new RangeError("a note is a mark, a label, on a part, or of a consent");
+  if (aboutDevice(purpose) !== equal(recordId, NO_RECORD)) {
     throw new RangeError("a mark is about a record, and a label about a device");
   }
-  const code = BUCKETS.findIndex((size) => plaintext.length < size);
-  if (code < 0) throw new RangeError(`a note holds at most ${BUCKETS[1] - 1} bytes`);
+  const code = sizes.findIndex((size) => size !== null && plaintext.length < size);
+  const size = sizes[code] ?? null;
+  if (size === null) throw new RangeError(`a note holds at most ${(sizes.at(-1) ?? 0) - 1} bytes`);
   const header = concat(
     MAGIC,
     Uint8Array.of(VERSION, SUITE, purpose, code),
@@ -66,7 +78,7 @@ export async function sealBox(
     u64(BigInt(version)),
     await keyId(reading),
   );
-  const body = concat(header, await seal(pad(plaintext, BUCKETS[code]), reading, concat(INFO, header)));
+  const body = concat(header, await seal(pad(plaintext, size), reading, concat(INFO, header)));
   return concat(body, await sign(identity, concat(SIGNED, body)));
 }
 
@@ -80,12 +92,14 @@ export function parseBox(data) {
   const [version, suite, purpose, code] = data.subarray(4, 8);
   if (version !== VERSION) throw new FrameError(`note version ${version} is not known`);
   if (suite !== SUITE) throw new FrameError(`note suite ${suite} is not known`);
-  if (purpose !== MARK && purpose !== LABEL) throw new FrameError(`note purpose ${purpose} is not known`);
-  if (code >= BUCKETS.length) throw new FrameError(`note size ${code} is not known`);
-  const signatureAt = HEADER_BYTES + SEALING_BYTES + BUCKETS[code];
+  const sizes = SIZES.get(purpose);
+  if (sizes === undefined) throw new FrameError(`note purpose ${purpose} is not known`);
+  const size = sizes[code] ?? null;
+  if (size === null) throw new FrameError(`note size ${code} is not known`);
+  const signatureAt = HEADER_BYTES + SEALING_BYTES + size;
   if (data.length !== signatureAt + SIGNATURE_BYTES) throw new FrameError("the note's length is wrong");
   const recordId = data.slice(40, 56);
-  if ((purpose === LABEL) !== equal(recordId, NO_RECORD)) {
+  if (aboutDevice(purpose) !== equal(recordId, NO_RECORD)) {
     throw new FrameError("the note's purpose and subject disagree");
   }
   const number = readU64(data, 56);
@@ -177,6 +191,11 @@ export function decodeLabel(data) {
   if (labelProblem(name)) throw new ContentError("not a client's name");
   if (!equal(encodeLabel(name), data)) throw new ContentError("not the canonical content of a label");
   return name;
+}
+
+/** @param {number} purpose */
+function aboutDevice(purpose) {
+  return purpose === LABEL || purpose === CONSENT;
 }
 
 /** @param {string} name */

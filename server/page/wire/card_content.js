@@ -31,11 +31,25 @@ const matches = (pattern) => (value) => typeof value === "string" && pattern.tes
 const NUMBER = matches(/^\+?[0-9][0-9 ()-]{0,30}$/);
 const TIME = matches(/^(?:[01][0-9]|2[0-3]):[0-5][0-9]$/);
 
+/** As `reads_on` names them, in its one order. */
+export const DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/**
+ * Whether it is days of the week, at least one, in their order, each once: "monday,thursday".
+ * @param {unknown} value
+ */
+function days(value) {
+  if (typeof value !== "string" || value === "") return false;
+  const named = value.split(",");
+  return value === DAYS.filter((day) => named.includes(day)).join(",");
+}
+
 /**
  * What a card can set, each with what it may be. `quiet` is of the part; everything else is of the device.
  * @type {ReadonlyMap<string, (value: unknown) => boolean>}
  */
 export const SETTINGS = new Map([
+  ["asks_when", (value) => typeof value === "boolean"],
   ["danger_number", NUMBER],
   ["hears", matches(/^(?:anyone|client)$/)],
   ["language", matches(/^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}$/)],
@@ -43,6 +57,7 @@ export const SETTINGS = new Map([
   ["quiet", (value) => typeof value === "boolean"],
   ["quiet_from", TIME],
   ["quiet_until", TIME],
+  ["reads_on", days],
   ["talk_number", NUMBER],
 ]);
 
@@ -90,19 +105,23 @@ function check(json) {
 }
 
 /**
+ * A text as a card spells it, of 1 to `most` characters. Throws ContentError.
  * @param {string} what
  * @param {Json} value
  * @param {number} most
  */
-function checkText(what, value, most) {
+export function checkText(what, value, most) {
   if (typeof value !== "string" || value === "") throw new ContentError(`${what} is text`);
   if (characters(value) > most) throw new ContentError(`${what} has at most ${most} characters`);
   if (spelled(value) !== value) throw new ContentError(`${what} is not spelled as a card spells it`);
   return value;
 }
 
-/** @param {Json} settings */
-function checkSettings(settings) {
+/**
+ * The settings, as a card may carry them. Throws ContentError.
+ * @param {Json} settings
+ */
+export function checkSettings(settings) {
   if (typeof settings !== "object" || settings === null || Array.isArray(settings)) {
     throw new ContentError("a card's settings are of the wrong kind");
   }

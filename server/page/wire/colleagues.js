@@ -3,7 +3,7 @@
 // The server says who is a colleague; whose key that is, it cannot be asked. Two people compare a fingerprint by voice
 // or on paper once. A share is believed for its sharer's confirmed identity alone.
 
-import { equal, hex } from "./bytes.js";
+import { equal, fromB64url, fromHex, hex, ID_BYTES } from "./bytes.js";
 import { FrameError, held, SealError } from "./errors.js";
 import { contentOf } from "./examine.js";
 import { sha256 } from "./primitives.js";
@@ -21,10 +21,21 @@ import { fingerprint, parseStatement } from "./statement.js";
 /** @typedef {import("./sequence.js").Flag} Flag */
 /** @typedef {import("./statement.js").Statement} Statement */
 
+/** Another clinician of the practice, as the server says.
+ * @typedef {{ clinicianId: Bytes, statement: Bytes }} ServedColleague */
 /** A colleague whose statement holds; `confirmed` when their fingerprint was compared.
  * @typedef {{ stated: Statement, confirmed: boolean }} Colleague */
 
 const SPOKEN_DIGITS = 32;
+
+/**
+ * Throws FrameError.
+ * @param {Record<string, unknown>} fields
+ * @returns {ServedColleague}
+ */
+export function colleagueEntry(fields) {
+  return { clinicianId: fromHex(fields.clinician, ID_BYTES), statement: fromB64url(fields.statement) };
+}
 
 /**
  * 128 bits of a fingerprint in groups of four, to be read out and typed.
@@ -50,7 +61,7 @@ export async function confirms(identity, typed) {
 
 /**
  * The colleagues whose statements hold, by id in hex, without one whose identity is not the confirmed one.
- * @param {readonly { clinicianId: Bytes, statement: Bytes }[]} served
+ * @param {readonly ServedColleague[]} served
  * @param {ReadonlyMap<string, Bytes>} confirmed fingerprints, by clinician id in hex
  * @returns {Promise<Map<string, Colleague>>}
  */

@@ -1,7 +1,7 @@
 // What a record says, as canonical JSON (FORMAT.md section 3).
 
 import { equal } from "./bytes.js";
-import { object, parse, spell, text } from "./canonical.js";
+import { hasKeys, object, parse, spell, text } from "./canonical.js";
 import { ContentError } from "./errors.js";
 
 /** @typedef {import("./bytes.js").Bytes} Bytes */
@@ -19,13 +19,21 @@ import { ContentError } from "./errors.js";
  * @typedef {{ words: { text: string, doubt: boolean }[], transcriber: string, rough: boolean }} Line
  */
 
+/** The client's own word for when they noticed. @typedef {"starting" | "in" | "after"} When */
+
 /**
  * `part` is the client's exact name for it. `line` is null when nothing was spoken: it is complete all the same.
- * @typedef {{ part: string, at: Moment, line: Line | null }} Noticing
+ * `when` is null when it was not asked or not answered.
+ * @typedef {{ part: string, at: Moment, line: Line | null, when: When | null }} Noticing
  */
 
+/** @type {readonly When[]} */
+export const WHENS = ["starting", "in", "after"];
 const VERSION = 1;
+/** Only where the client answered; every other record is what it always was. */
+const VERSION_WITH_WHEN = 2;
 const KEYS = ["at", "line", "part", "v"];
+const KEYS_WITH_WHEN = ["at", "line", "part", "v", "when"];
 const LINE_KEYS = ["doubt", "rough", "transcriber", "words"];
 const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{6}))?([+-])(\d\d):(\d\d)$/;
 
@@ -35,11 +43,14 @@ const ISO = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{6}))?([+-])(\d\
  * @returns {Noticing}
  */
 export function decode(data) {
-  const fields = object(parse(data, "the content of a record"), KEYS);
+  const json = parse(data, "the content of a record");
+  const answered = typeof json === "object" && json !== null && hasKeys(json, KEYS_WITH_WHEN);
+  const fields = object(json, answered ? KEYS_WITH_WHEN : KEYS);
   const noticing = {
     part: text(fields.part),
     at: moment(text(fields.at)),
     line: fields.line === null ? null : lineOf(fields.line),
+    when: answered ? whenOf(fields.when) : null,
   };
   if (!equal(encode(noticing), data)) throw new ContentError("not the canonical content of a record");
   return noticing;
@@ -47,11 +58,12 @@ export function decode(data) {
 
 /**
  * The one spelling of a noticing. Throws ContentError for text that is not Unicode.
- * @param {Noticing} noticing
+ * @param {Omit<Noticing, "when"> & { when?: When | null }} noticing
  * @returns {Bytes}
  */
-export function encode({ part, at, line }) {
-  return spell({ at: at.text, line: line === null ? null : lineFields(line), part, v: VERSION });
+export function encode({ part, at, line, when = null }) {
+  const fields = { at: at.text, line: line === null ? null : lineFields(line), part };
+  return spell(when === null ? { ...fields, v: VERSION } : { ...fields, v: VERSION_WITH_WHEN, when });
 }
 
 /**
@@ -96,6 +108,16 @@ export function compare(first, second) {
  */
 export function weekday(at) {
   return new Date(at.ms + 60_000 * at.offsetMinutes).getUTCDay();
+}
+
+/**
+ * @param {Json} json
+ * @returns {When}
+ */
+function whenOf(json) {
+  const found = WHENS.find((when) => when === json);
+  if (found === undefined) throw new ContentError("not one of the words for when");
+  return found;
 }
 
 /**

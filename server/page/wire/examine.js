@@ -11,6 +11,7 @@ import { flag } from "./sequence.js";
 /** @typedef {import("./bytes.js").Bytes} Bytes */
 /** @typedef {import("./content.js").Line} Line */
 /** @typedef {import("./content.js").Moment} Moment */
+/** @typedef {import("./content.js").When} When */
 /** @typedef {import("./devices.js").Reader} Reader */
 /** @typedef {import("./listing.js").RecordEntry} RecordEntry */
 /** @typedef {import("./memory.js").Memory} Memory */
@@ -21,10 +22,11 @@ import { flag } from "./sequence.js";
 
 /**
  * One verified, opened record; ids in hex. `at` is in the client's own time; `isNew`: not read before; `sharedBy`: the
- * colleague who shared it, null for one's own. `part` and the words may hold any Unicode: whoever shows them uses
+ * colleague who shared it, null for one's own. `when`: the client's own word, null where there is none (absent is the
+ * same). `part` and the words may hold any Unicode: whoever shows them uses
  * `textContent` and text.js, safe.
  * @typedef {{ device: string, record: string, sequence: bigint, at: Moment, part: string, line: Line | null,
- *   receivedAt: string, isNew: boolean, sharedBy: string | null }} OpenedRecord
+ *   when?: When | null, receivedAt: string, isNew: boolean, sharedBy: string | null }} OpenedRecord
  */
 /** What one frame turned out to be, once for all the places where it is listed.
  * @typedef {{ forged: true } | { forged: false, placed: Placed, record: Omit<OpenedRecord, "receivedAt"> | null,

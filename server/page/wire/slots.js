@@ -6,7 +6,7 @@
 import { b64url, concat, domain, fromB64url, KEY_BYTES, TAG_BYTES } from "./bytes.js";
 import { hasKeys, spell } from "./canonical.js";
 import { FrameError, WrongSecretError } from "./errors.js";
-import { aesOpen, aesSeal, hkdf, random } from "./primitives.js";
+import { aesOpen, aesSeal, hkdf, random, sha256 } from "./primitives.js";
 import { parseCode } from "./recovery_code.js";
 import { checkCost, derive, RECOVERY_BYTES, SALT_BYTES } from "./secrets.js";
 
@@ -26,8 +26,16 @@ const NONCE_BYTES = 12;
 const DOMAIN = domain("onebreath key slot v1");
 const RECOVERY_INFO = domain("onebreath recovery code v1");
 const PASSKEY_INFO = domain("onebreath passkey slot v1");
+const PRF_DOMAIN = domain("onebreath passkey PRF v1");
 const COST = ["lanes", "memory_kib", "passes"];
 const EVERY = ["kdf", "nonce", "salt", "type", "wrapped"];
+
+/**
+ * What a passkey's PRF is evaluated on, 32 bytes, always the same: a sign-in asks before it knows whose passkey answers.
+ */
+export function prfSalt() {
+  return sha256(PRF_DOMAIN);
+}
 
 /**
  * The key under the wrapping half of a passphrase (secrets.js, derive).

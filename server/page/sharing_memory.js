@@ -1,0 +1,80 @@
+// What this browser remembers of colleagues: confirmations of their fingerprints, signed by the clinician themselves
+// (wire/confirmation.js), and the newest reading key that was seen. Public keys' hashes and numbers; no content, no name.
+
+import { b64url, fromB64url } from "./wire/bytes.js";
+import { CONFIRMATION_BYTES } from "./wire/confirmation.js";
+import { FrameError } from "./wire/errors.js";
+
+/** @typedef {import("./wire/bytes.js").Bytes} Bytes */
+/** What of a browser's storage is used.
+ * @typedef {Pick<Storage, "getItem" | "setItem">} Kept */
+
+const CONFIRMED = "onebreath.confirmed.";
+const EPOCH = "onebreath.epoch.";
+const MOST = 500;
+
+/**
+ * The confirmations that are kept, not verified yet; what is damaged is left out.
+ * @param {Kept} storage
+ * @param {string} clinician their id in hex
+ * @returns {Bytes[]}
+ */
+export function keptConfirmations(storage, clinician) {
+  const words = (storage.getItem(CONFIRMED + clinician) ?? "").split(" ").filter((one) => one !== "");
+  return words.slice(-MOST).flatMap((one) => {
+    try {
+      return [fromB64url(one, CONFIRMATION_BYTES)];
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      return [];
+    }
+  });
+}
+
+/**
+ * Keep one more; whether it could be kept.
+ * @param {Kept} storage
+ * @param {string} clinician
+ * @param {Bytes} confirmation
+ */
+export function keepConfirmation(storage, clinician, confirmation) {
+  const all = [...keptConfirmations(storage, clinician), confirmation].slice(-MOST);
+  return kept(storage, CONFIRMED + clinician, all.map(b64url).join(" "));
+}
+
+/**
+ * The number of the newest reading key that this browser has seen; 0 when it has seen none.
+ * @param {Kept} storage
+ * @param {string} clinician
+ */
+export function newestSeen(storage, clinician) {
+  const text = storage.getItem(EPOCH + clinician) ?? "";
+  return /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : 0;
+}
+
+/**
+ * Remember that this one was seen; the newest of all then. It only grows.
+ * @param {Kept} storage
+ * @param {string} clinician
+ * @param {number} epoch
+ */
+export function sawEpoch(storage, clinician, epoch) {
+  const newest = Math.max(epoch, newestSeen(storage, clinician));
+  if (newest === epoch) kept(storage, EPOCH + clinician, String(epoch));
+  return newest;
+}
+
+/**
+ * @param {Kept} storage
+ * @param {string} key
+ * @param {string} text
+ */
+function kept(storage, key, text) {
+  try {
+    storage.setItem(key, text);
+    return true;
+  } catch {
+    // A browser may have no room, or forbid it.
+    return false;
+  }
+}
