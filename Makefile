@@ -19,7 +19,7 @@ setup: ## Install what this machine lacks: system packages and the virtual envir
 setup-tests:
 	@tools/setup.sh $(ROOM)
 
-demo: setup ## Run the whole product once on synthesised speech (MIC=1: your own voice; KEEP=1: leave it running)
+demo: setup ## Run the whole product once on synthesised speech (MIC=1: your own voice; KEEP=1: with a page to sign in to)
 	@$(BIN)/onebreath demo $(if $(MIC),--mic) $(if $(KEEP),--keep)
 
 test: setup-tests ## Run every test: the fast ones first, then real recognisers, then the virtual room

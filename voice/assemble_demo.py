@@ -17,6 +17,8 @@ from voice.adapters import programs
 from voice.adapters.private_file import write_private
 from voice.adapters.prompts import load_wording
 from voice.adapters.voices import PEOPLE, speak, write_clip
+from voice.assemble_demo_page import CLIENT, DISCUSSED, how_to_sign_in, send_week, set_up_account
+from voice.common_words import EVERYDAY
 from voice.errors import OnebreathError
 from voice.scene import Said, scene
 
@@ -31,6 +33,8 @@ AFTER: Final = "Could you bring the washing in before it rains?"
 ASKED_AFTER_S: Final = 14.0
 """From the end of the name to the line in the scene: tone, window, phrase and question take less."""
 
+PASSPHRASE_WORDS: Final = 6
+
 Say = Callable[[str], None]
 
 
@@ -38,7 +42,7 @@ Say = Callable[[str], None]
 class Demo:
     """One run. `say` prints for the person watching; `folder` holds everything that the run makes.
 
-    `stays`: whether the server goes on running afterwards.
+    `stays`: whether it goes on with a page to sign in to, until Ctrl-C.
     """
 
     folder: Path
@@ -52,8 +56,11 @@ class Demo:
 
     def run(self, *, mic: bool) -> None:
         """Everything, step by step."""
-        with self._server() as address:
+        with self._server() as server:
+            address = server.address
             self._pair(address)
+            if self.stays:
+                self._make_up_a_week(address)
             if mic:
                 self._with_own_voice()
             else:
@@ -63,6 +70,8 @@ class Demo:
                 self._play_scene()
             self.say(f"\n6. {CLINICIAN} reads the queue, opened with the passphrase")
             self.say(self._onebreath("read", "--server", address))
+            if self.stays:
+                self._open_page(server)
 
     def _pair(self, address: str) -> None:
         self.say(f"\n2. {CLINICIAN} makes a pairing link, and the device takes it")
@@ -110,6 +119,30 @@ class Demo:
         if self.stays:
             self.say(f"   The microphone heard {microphone}\n   The speaker played {speaker}")
 
+    def _make_up_a_week(self, address: str) -> None:
+        """Before the scene, so that what is newer comes later."""
+
+        def discuss() -> None:
+            self._onebreath("read", "--server", address, "--mark")
+
+        made = send_week(self.home, (FIRST, INVENTED), discuss)
+        device = self._onebreath("read", "--json", "--server", address)
+        device_id = json.loads(device)["devices"][0]["device"]
+        self._onebreath("clinician", "label", device_id, CLIENT, "--server", address)
+        self.say(f"   A week of {made} noticings is made up, so that there is something to look at.")
+        self.say(f"   The device seals and sends them as real ones. {DISCUSSED} are marked as discussed.")
+
+    def _open_page(self, server: programs.Server) -> None:
+        page = server.address.replace("127.0.0.1", "localhost")
+        authenticator = self.folder / "authenticator.txt"
+        code = (self.folder / "recovery-code").read_text()
+        set_up_account(self._onebreath, page, self.folder / "server.db", authenticator, code)
+        self.say(f"7. {CLINICIAN}'s page, for you to sign in to. The older noticings are made up.\n")
+        for shown in how_to_sign_in(page, self._environment()["ONEBREATH_PASSPHRASE"], authenticator):
+            self.say(f"   {shown}")
+        self.say("\n   Ctrl-C ends it, and removes everything that was made.")
+        programs.wait(server)
+
     def _with_own_voice(self) -> None:
         self.say(f"\n3. The device asks for the name you use. Here it is kept as “{FIRST}”.")
         asked = ("enrol", "--name", FIRST, "--no-audition", "--home", str(self.home))
@@ -121,30 +154,17 @@ class Demo:
             programs.show(("listen", "--home", str(self.home)), self._environment())
 
     @contextmanager
-    def _server(self) -> Iterator[str]:
+    def _server(self) -> Iterator[programs.Server]:
         self.say(f"1. A server with an empty database, and {CLINICIAN}, whose keys are made here")
         database = self.folder / "server.db"
         added = self._onebreath("clinician", "add", "--name", CLINICIAN, "--database", str(database))
         self._show(added, first=1)
+        write_private(self.folder / "recovery-code", added.strip().splitlines()[-1].strip().encode())
         server = programs.serve(database, self.folder / "server.log", self._environment())
-        done = False
         try:
-            yield server.address
-            done = True
+            yield server
         finally:
-            if self.stays and done:
-                self._tell_how_to_go_on(server)
-            else:
-                server.stop()
-
-    def _tell_how_to_go_on(self, server: programs.Server) -> None:
-        environment = self._environment()
-        self.say(f"The server goes on at {server.address} until you type: kill {server.pid}")
-        self.say("To look around with the same keys, type:")
-        for name in ("ONEBREATH_PASSPHRASE", "ONEBREATH_KEY_FILE"):
-            self.say(f"   export {name}={environment[name]}")
-        self.say(f"   onebreath read --server {server.address} --all")
-        self.say(f"   onebreath check --home {self.home}")
+            server.stop()
 
     def _onebreath(self, *arguments: str, stdin: str = "") -> str:
         try:
@@ -155,7 +175,9 @@ class Demo:
     def _environment(self) -> Mapping[str, str]:
         passphrase = self.folder / "passphrase"
         if not passphrase.exists():
-            write_private(passphrase, secrets.token_urlsafe(18).encode())
+            words = sorted(word for word in EVERYDAY if len(word) > 3 and word.isalpha())
+            chosen = " ".join(secrets.choice(words) for _ in range(PASSPHRASE_WORDS))
+            write_private(passphrase, chosen.encode())
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -174,15 +196,20 @@ class Demo:
 
 
 def demonstrate(say: Say, *, mic: bool, keep: bool) -> None:
-    """Run the demo in a fresh folder, and leave nothing of it, unless `keep` or something went wrong."""
+    """Run the demo in a fresh folder, and leave nothing of it, unless something went wrong.
+
+    `keep`: go on with a page to sign in to, until Ctrl-C.
+    """
     folder = Path(tempfile.mkdtemp(prefix="onebreath-demo-"))
+    failed = False
     try:
-        Demo(folder, say, keep).run(mic=mic)
-    except BaseException:
-        keep = True
+        with programs.ends_alike(), suppress(KeyboardInterrupt):
+            Demo(folder, say, keep).run(mic=mic)
+    except Exception:
+        failed = True
         raise
     finally:
-        if keep:
+        if failed:
             say(f"Kept in {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)

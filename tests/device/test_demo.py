@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
+from datetime import date
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
+from tests.demo_rig import staying
 from voice.adapters import programs
 from voice.adapters.programs import ProgramError
-from voice.adapters.resources import checkout
 from voice.adapters.voices import PEOPLE, Speaker, speak, write_clip
 from voice.assemble_demo import Demo, demonstrate
+from voice.assemble_demo_page import week
 from voice.audio import RATE, Clip, level_db
 from voice.errors import AudioError, OnebreathError
 from voice.scene import Said, scene
@@ -38,7 +38,9 @@ SHOWN = (
     "sealed record",
     "said: Saved.",
     "6. Dr Okafor reads the queue",
-    "The server goes on at http://127.0.0.1:",
+    "7. Dr Okafor's page",
+    "Page        http://localhost:",
+    "Name        okafor",
 )
 """What a person sees, in order."""
 
@@ -74,6 +76,36 @@ def test_nothing_is_left_of_a_demo_that_went_well(monkeypatch: pytest.MonkeyPatc
     demonstrate(said.append, mic=False, keep=False)
     assert not folders[0].exists()
     assert said == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_of_a_demo_that_is_told_to_end(
+    monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
+    folders: list[Path] = []
+
+    def run(demo: Demo, *, mic: bool) -> None:
+        folders.append(demo.folder)
+        (demo.folder / "made").write_text("something")
+        signal.raise_signal(how)
+
+    before = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)]
+    monkeypatch.setattr(Demo, "run", run)
+    demonstrate(lambda _: None, mic=False, keep=True)
+    assert not folders[0].exists()
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_the_made_up_week_lies_in_the_seven_days_before_and_comes_in_order() -> None:
+    today = date(2026, 3, 29)
+    made = list(week(today, ("the foreman", "grumbletron")))
+    assert [one.at for one in made] == sorted(one.at for one in made)
+    assert date(2026, 3, 22) < made[0].at.date() <= made[-1].at.date() < today
+    assert {one.part for one in made} == {"the foreman", "grumbletron"}
+    assert {one.line.transcriber for one in made if one.line is not None} == {"made up for the demo"}
+    assert any(one.line is None for one in made)
+    assert any(one.line is not None and not one.line.words for one in made)
+    assert any(word.doubt for one in made if one.line is not None for word in one.line.words)
 
 
 def test_what_a_failed_demo_made_is_kept_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,20 +170,17 @@ def test_every_synthetic_person_speaks_at_arms_length(person: Speaker) -> None:
 
 
 @pytest.mark.speech
-def test_the_whole_product_is_shown_and_kept_when_asked(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "voice", "demo", "--keep"],
-        env={**os.environ, "TMPDIR": str(tmp_path)}, cwd=checkout(),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    text = done.stdout
-    server = re.search(r"goes on at (\S+) until you type: kill (\d+)", text)
-    assert server is not None, text + done.stderr
-    try:
-        assert httpx.get(f"{server[1]}/health", trust_env=False).status_code == 200
-    finally:
-        os.kill(int(server[2]), signal.SIGTERM)
-    assert done.returncode == 0
+def test_the_whole_product_is_shown_and_stays_when_asked(tmp_path: Path) -> None:
+    with staying(tmp_path) as demo:
+        text = demo.text
+        line = re.search(r"the line, as text: (\w+(?: \w+)+)", text)
+        assert line is not None, text
+        kept = [path for path in demo.folder.rglob("*") if path.is_file()]
+        assert len(kept) > 20
+        assert not [path for path in kept if line[1].encode() in path.read_bytes()], "the line is only sealed"
+        assert httpx.get(f"{demo.shown('Page')}/health", trust_env=False).status_code == 200
+        assert demo.interrupt()[0] == 0
+    assert not list(tmp_path.glob("onebreath-demo-*"))
     places = [text.find(piece) for piece in SHOWN]
     assert -1 not in places, SHOWN[places.index(-1)]
     assert places == sorted(places)
@@ -159,10 +188,3 @@ def test_the_whole_product_is_shown_and_kept_when_asked(tmp_path: Path) -> None:
     late = re.search(r"heard “the foreman” \([\w-]+\), (?:(\d\.\d\d) s after|as) the name ended", text)
     assert late is not None
     assert float(late[1] or 0) <= 0.4
-
-    line = re.search(r"the line, as text: (\w+(?: \w+)+)", text)
-    assert line is not None
-    (folder,) = tmp_path.glob("onebreath-demo-*")
-    kept = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(kept) > 20
-    assert not [path for path in kept if line[1].encode() in path.read_bytes()], "the line is only sealed"

@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { readFile } from "node:fs/promises";
+import jsqr from "jsqr";
 import { chromium } from "playwright-core";
 
 const [executablePath] = process.argv.slice(2);
@@ -25,11 +26,16 @@ const browser = await chromium.launch({
 
 const errors = [];
 const requests = [];
-let context, page;
+const messages = [];
+const answers = [];
+const others = [];
+let context, page, debug, authenticator;
 
 const ops = {
   async fresh({ without }) {
     await context?.close();
+    others.splice(0);
+    debug = authenticator = undefined;
     context = await browser.newContext({
       viewport: { width: 1000, height: 800 },
       reducedMotion: "reduce",
@@ -47,6 +53,8 @@ const ops = {
       // A refused call is part of some tests; the browser itself writes a line about each.
       if (["error", "warning"].includes(message.type()) && !/status of 4\d\d/.test(message.text())) errors.push(message.text());
     });
+    page.on("console", (message) => messages.push(`${message.type()}: ${message.text()}`));
+    page.on("response", (response) => answers.push({ url: response.url(), status: response.status() }));
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("request", (request) => requests.push({ method: request.method(), url: request.url(), body: request.postData() }));
   },
@@ -70,9 +78,66 @@ const ops = {
   offline: async ({ offline }) => void (await context.setOffline(offline)),
   forward: async ({ seconds }) => void (await page.clock.fastForward(seconds * SECONDS)),
   clock: async () => void (await page.clock.install()),
+  // Another tab of the same person, which is the one that is asked from now on; `turn` goes to the one before it.
+  async another({ url }) {
+    others.push(page);
+    page = await context.newPage();
+    await page.goto(url);
+  },
+  turn: async () => void ([page] = [others.pop(), others.push(page)]),
   cookies: async () => context.cookies(),
   requests: async () => requests.splice(0),
   errors: async () => errors.splice(0),
+  // The next file that is saved after pressing this button: its name, and its bytes in base64.
+  async saved({ name }) {
+    const [file] = await Promise.all([page.waitForEvent("download"), ops.click({ name })]);
+    const bytes = await readFile(await file.path());
+    await file.delete();
+    return { name: file.suggestedFilename(), bytes: bytes.toString("base64") };
+  },
+  // A passkey's device in software, in place of the one before; `prf`: whether it has that extension.
+  async authenticator({ prf }) {
+    const session = await debugging();
+    if (authenticator === undefined) await session.send("WebAuthn.enable");
+    else await session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: authenticator });
+    const abilities = { hasResidentKey: true, hasUserVerification: true, isUserVerified: true, hasPrf: prf };
+    const kind = { protocol: "ctap2", ctap2Version: "ctap2_1", transport: "internal", automaticPresenceSimulation: true };
+    const made = await session.send("WebAuthn.addVirtualAuthenticator", { options: { ...kind, ...abilities } });
+    authenticator = made.authenticatorId;
+  },
+  // The next call of this kind is cut off: before the server hears it, or before its answer is heard.
+  async cut({ method, path, heard }) {
+    const session = await debugging();
+    session.removeAllListeners("Fetch.requestPaused");
+    session.on("Fetch.requestPaused", async ({ requestId, request }) => {
+      if (request.method !== method) {
+        // What waits when the cut is over goes on by itself.
+        await session.send("Fetch.continueRequest", { requestId }).catch(() => {});
+        return;
+      }
+      await session.send("Fetch.failRequest", { requestId, errorReason: "ConnectionReset" });
+      await session.send("Fetch.disable");
+    });
+    const requestStage = heard ? "Response" : "Request";
+    await session.send("Fetch.enable", { patterns: [{ urlPattern: `*${path}`, requestStage }] });
+  },
+  focused: async () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? ""),
+  type: async ({ text }) => void (await page.keyboard.type(text)),
+  messages: async () => messages.splice(0),
+  answers: async () => answers.splice(0),
+  // What a camera would read of a QR code as it is painted; null for none.
+  async qr({ selector }) {
+    const picture = await visible(page.locator(selector)).screenshot();
+    const { pixels, width, height } = await page.evaluate(async (base64) => {
+      const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (one) => one.charCodeAt(0))]));
+      const { width, height } = bitmap;
+      const canvas = new OffscreenCanvas(width, height).getContext("2d");
+      canvas.drawImage(bitmap, 0, 0);
+      return { pixels: [...canvas.getImageData(0, 0, width, height).data], width, height };
+    }, picture.toString("base64"));
+    const read = jsqr.default(Uint8ClampedArray.from(pixels), width, height, { inversionAttempts: "dontInvert" });
+    return read?.data ?? null;
+  },
   async axe() {
     // The page's own policy lets no script in; axe comes by the debugger, as an evaluation.
     await page.evaluate(await readFile(AXE, "utf8"));
@@ -83,6 +148,10 @@ const ops = {
   },
 };
 
+/** One session for all: when any ends, Chromium takes the virtual authenticator away. */
+async function debugging() {
+  return (debug ??= await context.newCDPSession(page));
+}
 
 /** @param {import("playwright-core").Locator} locator */
 function visible(locator) {
