@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +43,12 @@ class Stayed:
 
 @contextmanager
 def staying(folder: Path) -> Iterator[Stayed]:
-    """The demo with --keep, below `folder`, once it waits; it is ended with the block."""
+    """The demo with --keep, below `folder`, once it waits; it is ended with the block.
+
+    A shell lets what it starts in the background ignore Ctrl-C, tests among it; the demo must not.
+    """
     with subprocess.Popen(
-        [sys.executable, "-u", "-m", "voice", "demo", "--keep"],
+        ["env", "--default-signal=INT", sys.executable, "-u", "-m", "voice", "demo", "--keep"],
         env={**os.environ, "TMPDIR": str(folder)}, cwd=checkout(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
@@ -63,5 +66,7 @@ def staying(folder: Path) -> Iterator[Stayed]:
         finally:
             late.cancel()
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait(60)
+                process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(60)
+                process.kill()

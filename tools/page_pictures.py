@@ -8,6 +8,7 @@ What is shown was made up for the pictures.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,9 +50,16 @@ def main() -> None:
             taken(page, "Sign in", "sign-in")
             set_up(page, link)
             pair(page, product)
+            part(page)
             read(page, product)
+            keep(page)
             page.click("Lock")
             taken(page, "Locked", "locked")
+            page.fresh()
+            page.open(url)
+            page.click("I have lost my authenticator")
+            taken(page, "A lost authenticator", "lost-authenticator")
+            manage(page, product, (url, *database))
 
 
 def taken(page: Browser, heading: str, name: str, **how: object) -> None:
@@ -65,8 +73,16 @@ def taken(page: Browser, heading: str, name: str, **how: object) -> None:
 def set_up(page: Browser, link: str) -> None:
     """From the invitation to the first, empty queue."""
     page.open(link)
+    enrol(page, "Dr Okafor")
+    page.sees("No records yet")
+    taken(page, "Since the last session", "queue-empty")
+
+
+def enrol(page: Browser, spoken: str) -> None:
+    """The steps of an invitation. `spoken`: what devices call them; "" for who reads nothing."""
     page.click("Begin")
-    page.fill("What devices call you", "Dr Okafor")
+    if spoken:
+        page.fill("What devices call you", spoken)
     page.fill("New passphrase", PASSPHRASE)
     page.fill("The same again", PASSPHRASE)
     taken(page, "Choose a passphrase", "set-up-passphrase")
@@ -79,8 +95,6 @@ def set_up(page: Browser, link: str) -> None:
     taken(page, "Add your authenticator", "set-up-authenticator")
     page.fill("Code of your authenticator", Authenticator(page.text("[data-secret]")).code())
     page.click("Finish")
-    page.sees("No records yet")
-    taken(page, "Since the last session", "queue-empty")
 
 
 def pair(page: Browser, product: Product) -> None:
@@ -104,6 +118,19 @@ def pair(page: Browser, product: Product) -> None:
     send(product.home, *(replace(one, at=at) for at, one in said))
 
 
+def part(page: Browser) -> None:
+    """A part, set up together and sent to the device."""
+    page.click("Parts", "link")
+    page.click("Set up a part")
+    page.fill("The client’s own name for the part", "the foreman")
+    page.fill("What happens just before", "jaw set, shoulders up")
+    page.fill("Age, as the client tells it", "about nine")
+    taken(page, "Parts", "part")
+    page.click("Send the part to the device")
+    page.sees("the foreman")
+    taken(page, "Parts", "parts")
+
+
 def read(page: Browser, product: Product) -> None:
     """What there is to read, and to look up."""
     page.click("Queue", "link")
@@ -113,6 +140,9 @@ def read(page: Browser, product: Product) -> None:
     taken(page, "Since the last session", "queue-phone", width=360)
     page.click("Page for the session")
     taken(page, "Page for the session", "session-print", print=True)
+    page.click("Export lines")
+    page.sees("What goes out")
+    taken(page, "Export lines", "export")
     page.click("Week", "link")
     page.sees("by day and hour")
     taken(page, "The week of 167 hours", "week")
@@ -124,6 +154,32 @@ def read(page: Browser, product: Product) -> None:
     page.click("Show the newest")
     taken(page, "Account", "offline")
     page.ask("offline", offline=False)
+
+
+def keep(page: Browser) -> None:
+    """Keys, colleagues, and what was agreed with the client."""
+    page.click("Make a new one, or look at all of them", "link")
+    taken(page, "Reading keys", "reading-keys")
+    page.click("Account", "link")
+    page.click("Colleagues and cover", "link")
+    taken(page, "Colleagues and cover", "colleagues")
+    page.click("Clients and devices", "link")
+    page.click("Make a pairing link")
+    taken(page, "Clients and devices", "pairing")
+    page.click("Hide it")
+    page.click("What was agreed: Ana Oliveira")
+    taken(page, "What was agreed", "agreed")
+
+
+def manage(page: Browser, product: Product, where: Sequence[str]) -> None:
+    """What an administrator sees, who reads nothing."""
+    url, *database = where
+    invite = ("--name", "office", "--role", "administrator", "--server", url, *database)
+    link = product.run(product.practice, "account", "invite", *invite).stdout.strip()
+    page.fresh()
+    page.open(link)
+    enrol(page, "")
+    taken(page, "Practice", "practice")
 
 
 if __name__ == "__main__":

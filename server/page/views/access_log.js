@@ -3,6 +3,7 @@
 import { sentence } from "../api.js";
 import { button, el } from "../elements.js";
 import { plain } from "../wire/listing.js";
+import { inWords } from "./acts.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {{ sequence: number, at: string, actor: string, act: string, subject: string }} Entry */
@@ -83,7 +84,7 @@ async function newest({ api }, whole, stopped) {
  * @param {ReadonlyMap<string, string>} names
  */
 function row({ at, actor, act, subject }, names) {
-  const cells = [plain(at).replace("T", " ").replace("Z", ""), short(actor, names), plain(act), short(subject, names)];
+  const cells = [plain(at).replace("T", " ").replace("Z", ""), short(actor, names), inWords(plain(act)), short(subject, names)];
   return el("tr", {}, ...cells.map((text) => el("td", {}, text)));
 }
 
