@@ -19,7 +19,7 @@ import pytest
 
 from server.configuration import NAMES, load, variable
 from tests.server.certificates import Certificate, certificate
-from tests.server.server_rig import Rig, record_path
+from tests.server.server_rig import DeviceParty, Rig, record_path
 from tests.server.test_server_process import serving
 from tests.server.test_settings import ROOT
 
@@ -145,9 +145,8 @@ def proxied(command: list[str], port: int, log: Path) -> Iterator[None]:
         process.wait(60)
 
 
-def signed_requests_pass(rig: Rig, origin: str, files: Certificate) -> None:
+def signed_requests_pass(rig: Rig, device: DeviceParty, origin: str, files: Certificate) -> None:
     """Pairing was before; a record goes through, and the server's headers come back."""
-    device = rig.paired()
     frame = device.record(rig.clinician, 1)
     path = record_path(frame)
     rig.clock.now = int(datetime.now(UTC).timestamp())
@@ -174,6 +173,8 @@ def test_nginx_passes_signed_requests_on(rig: Rig, tmp_path: Path) -> None:
     port, plain = free_ports(2)
     origin = f"https://localhost:{port}"
     environment = {"ONEBREATH_PUBLIC_URL": origin, "ONEBREATH_TRUSTED_PROXIES": "127.0.0.1"}
+    # Before the server starts: it lives in the present, and forgets the rig's old unused links.
+    device = rig.paired()
     with serving(rig.settings.database_url, environment=environment) as (url, _):
         text = (DEPLOY / "nginx.conf").read_text("utf-8")
         for old, new in (
@@ -205,7 +206,7 @@ def test_nginx_passes_signed_requests_on(rig: Rig, tmp_path: Path) -> None:
         assert tested.returncode == 0, tested.stderr
         assert "warn" not in tested.stderr
         with proxied(command, port, tmp_path / "nginx.out"):
-            signed_requests_pass(rig, origin, files)
+            signed_requests_pass(rig, device, origin, files)
 
 
 def test_caddy_passes_signed_requests_on(rig: Rig, tmp_path: Path) -> None:
@@ -214,6 +215,8 @@ def test_caddy_passes_signed_requests_on(rig: Rig, tmp_path: Path) -> None:
     [port] = free_ports(1)
     origin = f"https://localhost:{port}"
     environment = {"ONEBREATH_PUBLIC_URL": origin, "ONEBREATH_TRUSTED_PROXIES": "127.0.0.1"}
+    # Before the server starts: it lives in the present, and forgets the rig's old unused links.
+    device = rig.paired()
     with serving(rig.settings.database_url, environment=environment) as (url, _):
         text = (DEPLOY / "Caddyfile").read_text("utf-8")
         site = f"localhost:{port} {{\n\ttls {files.cert} {files.key}"
@@ -225,4 +228,4 @@ def test_caddy_passes_signed_requests_on(rig: Rig, tmp_path: Path) -> None:
         config.write_text(text)
         command = [caddy, "run", "--adapter", "caddyfile", "--config", str(config)]
         with proxied(command, port, tmp_path / "caddy.out"):
-            signed_requests_pass(rig, origin, files)
+            signed_requests_pass(rig, device, origin, files)
