@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from server.database import Database
 from server.errors import RefusedError, no_device
+from server.newest_key import need_newest_key
 from server.schema import Card, Device
 from voice.wire.boxes import parse_box
 
@@ -28,8 +29,8 @@ class NoteRow:
 def put_note(database: Database, clinician_id: bytes, device_id: bytes, note: NoteRow) -> NoteRow:
     """Keep a note in place of the one before. The same bytes again change nothing.
 
-    Raises RefusedError: 404 for a device that is not theirs, or a card that is not here; 409 `version` unless
-    the version is at least the stored one's: a note may be sealed anew to another reading key.
+    Raises RefusedError: 404 for a device that is not theirs, or a card that is not here; 409 `stale_key`; 409
+    `version` unless the version is at least the stored one's: a note may be sealed anew to the newest key.
     """
     this = (Card.device_id == device_id) & (Card.card_id == note.card_id)
     with database.write() as connection:
@@ -39,6 +40,9 @@ def put_note(database: Database, clinician_id: bytes, device_id: bytes, note: No
         known = connection.execute(select(Card.note).where(this)).one_or_none()
         if known is None:
             raise RefusedError(404, "card", "There is no such card, or a newer version of it.")
+        if known.note == note.sealed:
+            return note
+        need_newest_key(connection, clinician_id, note.sealed)
         before = None if known.note is None else parse_box(known.note).version
         if before is not None and note.version < before:
             raise RefusedError(

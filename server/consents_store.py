@@ -14,6 +14,7 @@ from server import audit
 from server.audit import Act
 from server.database import Database
 from server.errors import RefusedError, no_device
+from server.newest_key import need_newest_key
 from server.records_store import practice_of
 from server.schema import Consent, Device
 from voice.wire.boxes import parse_box
@@ -36,8 +37,8 @@ def put_consent(
 ) -> tuple[ConsentRow, bool]:
     """Keep the next version, and whether it is new. The same bytes again change nothing.
 
-    A version that is here may only be sealed anew, to another of its clinician's reading keys. Raises
-    RefusedError: 404 for a device that is not theirs; 409 `version`.
+    A version that is here may only be sealed anew, to its clinician's newest reading key. Raises
+    RefusedError: 404 for a device that is not theirs; 409 `stale_key`; 409 `version`.
     """
     this = (Consent.device_id == device_id) & (Consent.version == version)
     with database.write() as connection:
@@ -47,18 +48,19 @@ def put_consent(
         newest = select(func.max(Consent.version)).where(Consent.device_id == device_id)
         last = int(connection.execute(newest).scalar_one() or 0)
         known: Any = connection.execute(select(Consent.sealed, Consent.created_at).where(this)).one_or_none()
-        if known is not None:
-            before, after = parse_box(known.sealed), parse_box(sealed)
-            if known.sealed != sealed:
-                if before.reading_key_id == after.reading_key_id:
-                    raise _other_version(last)
-                connection.execute(update(Consent).where(this).values(sealed=sealed))
+        if known is not None and known.sealed == sealed:
             return ConsentRow(version, sealed, known.created_at), False
-        if version != last + 1 or version > MOST:
+        need_newest_key(connection, clinician_id, sealed)
+        if known is not None:
+            if parse_box(known.sealed).reading_key_id == parse_box(sealed).reading_key_id:
+                raise _other_version(last)
+            connection.execute(update(Consent).where(this).values(sealed=sealed))
+        elif version != last + 1 or version > MOST:
             raise _other_version(last)
-        connection.execute(
-            insert(Consent).values(device_id=device_id, version=version, sealed=sealed, created_at=now)
-        )
+        else:
+            connection.execute(
+                insert(Consent).values(device_id=device_id, version=version, sealed=sealed, created_at=now)
+            )
         audit.write(
             connection,
             Act.CONSENT_KEPT,
@@ -67,7 +69,7 @@ def put_consent(
             subject=f"device:{device_id.hex()} version:{version}",
             practice_id=practice_of(connection, clinician_id),
         )
-    return ConsentRow(version, sealed, now), True
+    return ConsentRow(version, sealed, now if known is None else known.created_at), known is None
 
 
 def consents(database: Database, clinician_id: bytes, device_id: bytes) -> list[ConsentRow]:

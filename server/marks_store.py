@@ -8,6 +8,7 @@ from sqlalchemy import and_, exists, insert, or_, select, update
 
 from server.database import Database
 from server.errors import RefusedError
+from server.newest_key import need_newest_key
 from server.records_store import hold_devices
 from server.schema import Mark, Record, Share
 
@@ -35,7 +36,8 @@ def put_mark(
 ) -> MarkRow:
     """Keep a mark on a record that is the clinician's, or that was shared with them.
 
-    The same bytes again change nothing. Raises RefusedError: 404, and 409 for a version that is not greater.
+    The same bytes again change nothing. Raises RefusedError: 404, 409 `stale_key`, and 409 `version`
+    for a version that is not greater.
     """
     record = and_(Record.device_id == device_id, Record.record_id == record_id)
     shared = exists().where(
@@ -54,6 +56,7 @@ def put_mark(
         ).one_or_none()
         if known is not None and (known.version, known.sealed) == (version, sealed):
             return MarkRow(device_id, record_id, version, sealed, known.updated_at)
+        need_newest_key(connection, clinician_id, sealed)
         if known is not None and version <= known.version:
             raise RefusedError(
                 409,

@@ -50,6 +50,22 @@ def known_parts(clinician: Clinician, entries: Iterable[NoteEntry]) -> dict[byte
     return found
 
 
+def sealed_elsewhere(clinician: Clinician, entries: Iterable[NoteEntry]) -> bool:
+    """Whether one of them is theirs and sealed to a reading key that these keys do not know.
+
+    One to a key that these know as destroyed does not count: nobody opens it again.
+    """
+    known = {key_id(one.stated.reading.public_bytes_raw()) for one in clinician.epochs}
+    known |= {key_id(one.public_key().public_bytes_raw()) for one in clinician.readings}
+    for entry in entries:
+        try:
+            if _own(clinician, entry).reading_key_id not in known:
+                return True
+        except (FrameError, SealError):
+            continue
+    return False
+
+
 def noted(known: PartNote | None, part: PartCard) -> PartNote:
     """What to note when this card is sent: what the client told of the part, and settings not given, stay."""
     if known is None:

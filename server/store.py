@@ -15,6 +15,7 @@ from server.audit import Act
 from server.database import Database, open_database
 from server.errors import RefusedError, ServerError, no_device, not_paired
 from server.intake import Decision, Stored, decide
+from server.newest_key import need_newest_key
 from server.notices import mark_waiting
 from server.records_store import Span, need_device, page, practice_of
 from server.rows import ClinicianRow, DeviceRow, InvitationRow, Receipt, RecordRow
@@ -244,7 +245,8 @@ class Store:
         return self._change_device(clinician_id, device_id, (Act.DEVICE_STATE, f" {state}"), now, state=state)
 
     def label_device(self, clinician_id: bytes, device_id: bytes, label: bytes, *, now: int) -> DeviceRow:
-        """Keep a client's sealed name. Raises RefusedError 404 for a device that is not theirs."""
+        """Keep a client's sealed name. Raises RefusedError: 404 for a device that is not theirs, 409
+        `stale_key` for a box to another key than their newest."""
         return self._change_device(clinician_id, device_id, (Act.DEVICE_RENAMED, ""), now, label=label)
 
     def take_record(self, frame: Frame, data: bytes, sha256: bytes, *, now: int) -> Receipt:
@@ -296,6 +298,8 @@ class Store:
                 raise RefusedError(
                     409, "revoked", "This device was revoked, which is final.", "Pair it anew."
                 )
+            if "label" in values and values["label"] != known.label:
+                need_newest_key(connection, clinician_id, values["label"])
             connection.execute(update(Device).where(theirs).values(**values))
             _told(connection, act[0], clinician_id, now, f"device:{device_id.hex()}{act[1]}")
             changed = _device(connection, theirs)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -140,7 +141,8 @@ class Demo:
         self.say(f"7. {CLINICIAN}'s page, for you to sign in to. The older noticings are made up.\n")
         for shown in how_to_sign_in(page, self._environment()["ONEBREATH_PASSPHRASE"], authenticator):
             self.say(f"   {shown}")
-        self.say("\n   Ctrl-C ends it, and removes everything that was made.")
+        self.say("\n   A passkey that you add there stays on your own device: remove it there yourself.")
+        self.say("   Ctrl-C ends it, and removes everything that was made.")
         programs.wait(server)
 
     def _with_own_voice(self) -> None:
@@ -202,17 +204,31 @@ def demonstrate(say: Say, *, mic: bool, keep: bool) -> None:
     """
     folder = Path(tempfile.mkdtemp(prefix="onebreath-demo-"))
     failed = False
+    with programs.ends_alike():
+        try:
+            with suppress(KeyboardInterrupt):
+                Demo(folder, say, keep).run(mic=mic)
+        except Exception:
+            failed = True
+            raise
+        finally:
+            if failed:
+                say(f"Kept in {folder}")
+            else:
+                with _undisturbed():
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Within it nothing ends the program: cut short, the removal would leave keys and a passphrase behind."""
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(one, signal.SIG_IGN) for one in ends]
     try:
-        with programs.ends_alike(), suppress(KeyboardInterrupt):
-            Demo(folder, say, keep).run(mic=mic)
-    except Exception:
-        failed = True
-        raise
+        yield
     finally:
-        if failed:
-            say(f"Kept in {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        for one, handler in zip(ends, before, strict=True):
+            signal.signal(one, handler)
 
 
 def _plain(

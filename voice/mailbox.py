@@ -112,11 +112,14 @@ def acknowledged(mailbox: Mailbox, card_id: bytes, version: int) -> Mailbox:
     return replace(mailbox, owed=tuple(owed for owed in mailbox.owed if owed != (card_id, version)))
 
 
-def with_report(mailbox: Mailbox, told: Told, seal: Callable[[int], bytes]) -> Mailbox:
+def with_report(mailbox: Mailbox, told: Told, seal: Callable[[int], bytes], *, anew: bool = False) -> Mailbox:
     """The mailbox with a newer report on a card, in place of the one before. `seal` gets its number.
 
-    Of a card that was replaced meanwhile nothing is told: the mailbox then stays as it was.
+    `anew`: it says again what the server would not take, so one that waits by now is newer and stays. Of a
+    card that was replaced meanwhile nothing is told. The mailbox then stays as it was.
     """
+    if anew and any(one.card_id == told.card_id and one.sealed is not None for one in mailbox.reports):
+        return mailbox
     others = tuple(report for report in mailbox.reports if report.card_id != told.card_id)
     number = 1 + max((one.number for one in mailbox.reports if one.card_id == told.card_id), default=0)
     here = any((one.card_id, one.version) == (told.card_id, told.version) for one in mailbox.told)
@@ -129,7 +132,8 @@ def settled(mailbox: Mailbox, report: Reported, number: int = 0) -> Mailbox:
     """The mailbox once the server has this report, or has no use for it; `number`: the greatest that it has
     seen.
 
-    Of a report that is newer than this one only the number can change.
+    Of a report that is newer than this one only the number can change. One that the server would not take for
+    its number is gone with this: whoever knows what it said makes it anew.
     """
     return replace(
         mailbox,

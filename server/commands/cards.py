@@ -19,7 +19,7 @@ from server.clinician_keys import Clinician
 from server.commands.unlocking import client_options, judged, unlocked
 from server.errors import ServerError
 from server.keyfile import default_key_file
-from server.part_notes import fetch_notes, known_parts, make_note, noted, put_note
+from server.part_notes import fetch_notes, known_parts, make_note, noted, put_note, sealed_elsewhere
 from server.reader import Device
 from server.reader_memory import keep_memory, load_memory, memory_path
 from server.reader_reports import lines, read_reports
@@ -76,7 +76,14 @@ def send(
         one = _trusted(named_device(device, judged(client, clinician))).entry
         listed = client.cards(one.device_id)
         version = next_version((card.version for card in listed), int(time.time()))
-        parts = known_parts(clinician, fetch_notes(client, one.device_id))
+        notes = fetch_notes(client, one.device_id)
+        if sealed_elsewhere(clinician, notes):
+            # The part's own words may be in it, and its card would not be found by the name.
+            raise ServerError(
+                "A note on a part of this device is sealed to a newer key than this key file has.",
+                "Run here first: onebreath keys rotate",
+            )
+        parts = known_parts(clinician, notes)
         known = next((card.card_id for card in listed if _names(parts, card, part.name)), None)
         card_id, sealed = make_card(
             clinician.identity, one.device_id, one.encryption, part, version, card_id=known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 from datetime import date
 from pathlib import Path
@@ -41,6 +42,7 @@ SHOWN = (
     "7. Dr Okafor's page",
     "Page        http://localhost:",
     "Name        okafor",
+    "A passkey that you add there stays on your own device",
 )
 """What a person sees, in order."""
 
@@ -94,6 +96,29 @@ def test_nothing_is_left_of_a_demo_that_is_told_to_end(
     demonstrate(lambda _: None, mic=False, keep=True)
     assert not folders[0].exists()
     assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_cuts_the_removal_short(monkeypatch: pytest.MonkeyPatch, how: signal.Signals) -> None:
+    folders: list[Path] = []
+    remove = shutil.rmtree
+
+    def run(demo: Demo, *, mic: bool) -> None:
+        folders.append(demo.folder)
+        (demo.folder / "passphrase").write_text("something")
+        raise KeyboardInterrupt
+
+    def told_to_end(folder: Path, ignore_errors: bool) -> None:
+        signal.raise_signal(how)
+        remove(folder, ignore_errors=ignore_errors)
+
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(one) for one in ends]
+    monkeypatch.setattr(Demo, "run", run)
+    monkeypatch.setattr(shutil, "rmtree", told_to_end)
+    demonstrate(lambda _: None, mic=False, keep=True)
+    assert not folders[0].exists()
+    assert [signal.getsignal(one) for one in ends] == before
 
 
 def test_the_made_up_week_lies_in_the_seven_days_before_and_comes_in_order() -> None:

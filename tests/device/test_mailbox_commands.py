@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,14 @@ from server.card_maker import card_id_of, make_card
 from server.clinician_client import ClinicianClient
 from server.commands import cards as card_commands
 from server.commands.clinician import command as clinician
+from server.commands.keys import command as keys_command
 from server.commands.unlocking import judged
 from server.key_slots import RECOMMENDED
+from server.keyfile import unlock
+from server.keys_client import KeysClient
 from server.part_notes import fetch_notes, make_note, put_note, read_note
 from server.reader_memory import memory_path
+from server.rotating import rotate
 from tests.clinic_rig import PASSPHRASE, Clinic, serving
 from tests.device.card_rig import FOREMAN, LITTLE_ONE, noise_card
 from tests.device.mailbox_rig import PART, fetched, send
@@ -134,7 +139,7 @@ class Desk:
 
     def __init__(self, clinic: Clinic, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        passphrase = folder / "passphrase"
+        self.passphrase = passphrase = folder / "passphrase"
         passphrase.write_text(PASSPHRASE + "\n")
         self._options = [
             "--key-file",
@@ -217,6 +222,38 @@ def test_a_part_set_up_in_the_page_keeps_its_card_and_what_the_client_told(
         assert read_note(clinic.clinician, note).removed
         assert read_note(clinic.clinician, note).age == "about nine"
     assert f"{FOREMAN} (resting)" in " ".join(desk.do("cards", keys.id.hex()).output.split())
+
+
+def test_a_note_that_the_page_sealed_to_a_newer_key_is_not_overwritten(tmp_path: Path) -> None:
+    with serving(tmp_path / "server.db") as url:
+        clinic = Clinic(tmp_path, url, cost=RECOMMENDED)
+        keys = device_keys(clinic.device("ana"))
+        desk, encryption = Desk(clinic, tmp_path), keys.encryption.public_key().public_bytes_raw()
+        told = PartNote(FOREMAN, tell="jaw set", age="about nine")
+        elsewhere = tmp_path / "elsewhere.key.json"
+        shutil.copy(clinic.key_file, elsewhere)
+        with clinic.client() as client:
+            newer = rotate(elsewhere, clinic.clinician, KeysClient(client), now=1, copy=True).clinician
+            card_id, sealed = make_card(
+                newer.identity, keys.id, encryption, PartCard(FOREMAN), 5, card_id=b"p" * 16
+            )
+            client.send_card(keys.id, card_id, sealed)
+            put_note(client, make_note(newer, keys.id, card_id, 5, told))
+            cards, notes = client.cards(keys.id), fetch_notes(client, keys.id)
+            late = desk.do("send", keys.id.hex(), "--name", FOREMAN, "--tell", "shoulders up")
+            assert late.exit_code == 1
+            assert "sealed to a newer key than this key file has" in late.output
+            assert "onebreath keys rotate" in late.output
+            assert (client.cards(keys.id), fetch_notes(client, keys.id)) == (cards, notes)
+            typed = ["rotate", "--key-file", str(clinic.key_file), "--passphrase-file", str(desk.passphrase)]
+            done = CliRunner().invoke(keys_command, [*typed, "--server", url])
+            assert done.exit_code == 0, done.output
+            said = desk.do("send", keys.id.hex(), "--name", FOREMAN, "--tell", "shoulders up")
+            assert said.exit_code == 0, said.output
+            assert [card.card_id for card in client.cards(keys.id)] == [card_id]
+            [note] = fetch_notes(client, keys.id)
+        after = unlock(clinic.key_file, PASSPHRASE)
+        assert read_note(after, note) == replace(told, tell="shoulders up")
 
 
 def test_how_an_enrolment_goes_is_listed_with_its_forecast(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -17,7 +17,7 @@ from server.app import create_app
 from server.settings import Settings
 from voice.wire.encoding import b64url
 from voice.wire.envelope import Recipient, seal_record
-from voice.wire.keys import device_id, fingerprint, sign_statement
+from voice.wire.keys import device_id, fingerprint, parse_statement, sign_statement
 from voice.wire.pairing import Link, claim_token, device_proof, make_invitation, sign_approval
 from voice.wire.requests import clinician_key_id, device_key_id, sign_headers
 
@@ -216,6 +216,25 @@ class Rig:
 
 def record_path(frame: bytes) -> str:
     return f"/v1/records/{frame[24:40].hex()}"
+
+
+def rotated(rig: Rig) -> ClinicianParty:
+    """The rig's clinician with another reading key, which they have stated; the rig's from now on."""
+    known = rig.store.clinician(rig.clinician.clinician_id)
+    assert known is not None
+    epoch = parse_statement(known.statement).epoch + 1
+    newer = replace(rig.clinician, reading=X25519PrivateKey.generate())
+    stated = {"statement": b64url(newer.statement(epoch))}
+    answer = rig.asks(newer, "PUT", f"/v1/keys/{epoch}", stated)
+    assert answer.status_code == 201, answer.text
+    rig.clinician = newer
+    return newer
+
+
+def stale(answer: httpx.Response) -> None:
+    """What was sealed to another reading key than the newest is refused."""
+    refused(answer, 409, "stale_key")
+    assert "onebreath keys rotate" in answer.json()["remedy"]
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> None:

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from server.card_notes_api import router
-from tests.server.server_rig import ClinicianParty, DeviceParty, Rig, refused
+from tests.server.server_rig import ClinicianParty, DeviceParty, Rig, refused, rotated, stale
 from tests.server.test_cards import CARD, path, send
 from tests.server.test_server_contract import FORMAT
 from voice.wire.boxes import Purpose, open_box, parse_box, seal_box
@@ -67,9 +68,25 @@ def test_a_newer_card_keeps_the_note_until_its_own_comes(rig: Rig) -> None:
     older = put(rig, device, sealed(rig.clinician, device, 5))
     refused(older, 409, "version")
     assert older.json()["version"] == "6"
+    rotated(rig)
     anew = sealed(rig.clinician, device, 6)
     assert put(rig, device, anew).status_code == 200, "sealed anew to another reading key"
     assert listed(rig, device)[0]["sealed"] == b64url(anew)
+
+
+def test_a_note_to_an_older_reading_key_is_not_kept(rig: Rig) -> None:
+    device = rig.paired()
+    send(rig, device, 5)
+    before = sealed(rig.clinician, device, 5)
+    put(rig, device, before)
+    late = sealed(rig.clinician, device, 6)
+    unknown = X25519PrivateKey.generate().public_key()
+    rotated(rig)
+    stale(put(rig, device, late))
+    assert put(rig, device, before).status_code == 200, "it was kept before, and nothing changes"
+    stale(put(rig, device, sealed(rig.clinician, device, 6, reading=unknown)))
+    assert listed(rig, device)[0]["sealed"] == b64url(before)
+    assert put(rig, device, sealed(rig.clinician, device, 6)).status_code == 200
 
 
 def test_a_note_goes_with_its_card_and_with_its_client(rig: Rig) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from sqlalchemy import text
 
 from server import consents_store
+from server.clinician_client import CallRefusedError
 from server.consents_api import router
 from server.consents_store import MOST, ConsentRow
 from server.database import migrate
+from server.keys_client import KeysClient
 from server.reader_consents import (
     ConsentEntry,
     consents_leaving,
@@ -25,11 +27,12 @@ from server.reader_consents import (
     give_consent,
     read_consent,
 )
+from server.rotating import rotate
 from server.settings import database_url
 from server.store import Store
 from tests.clinic_rig import Clinic, serving
 from tests.server.account_rig import acts
-from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
+from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused, rotated, stale
 from tests.server.test_migrations import at_revision
 from tests.server.test_server_contract import FORMAT
 from voice.adapters.identity import device_keys
@@ -59,6 +62,10 @@ def sealed(clinician: ClinicianParty, device: DeviceParty, version: int, **chang
         "version": version,
     }
     return seal_box(changes.pop("said", encode_consent(AGREED)), **{**how, **changes})
+
+
+def unknown() -> X25519PublicKey:
+    return X25519PrivateKey.generate().public_key()
 
 
 def path(device: DeviceParty) -> str:
@@ -95,7 +102,7 @@ def test_every_version_is_kept_with_its_time_and_read_back(rig: Rig) -> None:
     assert kept == [f"device:{device.device_id.hex()} version:{number}" for number in (1, 2)]
 
 
-def test_a_version_that_is_here_is_not_replaced_but_may_be_sealed_to_another_key(rig: Rig) -> None:
+def test_a_version_that_is_here_is_not_replaced_but_may_be_sealed_to_the_newest_key(rig: Rig) -> None:
     device = rig.paired()
     first = sealed(rig.clinician, device, 1)
     put(rig, device, 1, first)
@@ -103,12 +110,17 @@ def test_a_version_that_is_here_is_not_replaced_but_may_be_sealed_to_another_key
     refused(other, 409, "version")
     assert other.json()["version"] == "1"
     refused(put(rig, device, 3, sealed(rig.clinician, device, 3)), 409, "version")
-    newer = X25519PrivateKey.generate()
-    anew = sealed(rig.clinician, device, 1, reading=newer.public_key())
+    stale(put(rig, device, 1, sealed(rig.clinician, device, 1, reading=unknown())))
+    late = sealed(rig.clinician, device, 2)
+    rotated(rig)
+    stale(put(rig, device, 2, late))
+    assert put(rig, device, 1, first).status_code == 200, "it was kept before, and nothing changes"
+    anew = sealed(rig.clinician, device, 1)
     assert put(rig, device, 1, anew).status_code == 200
     [found] = listed(rig, device)
     assert found["sealed"] == b64url(anew)
-    assert [act for act, _ in acts(rig)].count("device.consent_kept") == 1
+    kept = [subject for act, subject in acts(rig) if act == "device.consent_kept"]
+    assert kept == [f"device:{device.device_id.hex()} version:1"] * 2, "that it was sealed anew is there too"
 
 
 def test_the_clinician_s_own_programs_read_them_and_carry_them_over(tmp_path: Path) -> None:
@@ -116,27 +128,32 @@ def test_the_clinician_s_own_programs_read_them_and_carry_them_over(tmp_path: Pa
         clinic = Clinic(tmp_path, url)
         device_id = device_keys(clinic.device("home")).id
         clinician = clinic.clinician
-        newer = X25519PrivateKey.generate()
-        epochs = (*clinician.epochs, replace(clinician.epochs[0], private=newer))
-        rotated = replace(clinician, reading=newer, epochs=epochs)
         how: dict[str, Any] = {"purpose": Purpose.CONSENT, "identity": clinician.identity}
         how |= {"clinician_id": clinician.id, "device_id": device_id}
         with clinic.client() as client:
-            for version, reading in ((1, clinician.reading), (2, newer)):
+
+            def give(version: int, reading: X25519PrivateKey) -> None:
                 data = seal_box(encode_consent(AGREED), reading=reading.public_key(), version=version, **how)
                 give_consent(client, ConsentEntry(device_id, version, data))
+
+            give(1, clinician.reading)
+            after_it = rotate(clinic.key_file, clinician, KeysClient(client), now=NOW).clinician
+            newer = after_it.reading
+            with pytest.raises(CallRefusedError, match="keys changed elsewhere"):
+                give(2, clinician.reading)
+            give(2, newer)
             entries = fetch_consents(client, device_id)
-            assert [read_consent(rotated, one) for one in entries] == [AGREED, AGREED]
+            assert [read_consent(after_it, one) for one in entries] == [AGREED, AGREED]
             leaving = key_id(clinician.reading.public_key().public_bytes_raw())
-            [moved] = consents_leaving(rotated, entries, leaving)
+            [moved] = consents_leaving(after_it, entries, leaving)
             give_consent(client, moved)
             after = fetch_consents(client, device_id)
         assert [one.version for one in after] == [1, 2]
-        assert consents_leaving(rotated, after, leaving) == []
+        assert consents_leaving(after_it, after, leaving) == []
         assert open_box(parse_box(after[0].sealed), newer) == encode_consent(AGREED)
         for wrong in (replace(moved, version=2), replace(moved, device_id=b"d" * 16)):
             with pytest.raises(SealError):
-                read_consent(rotated, wrong)
+                read_consent(after_it, wrong)
 
 
 def test_they_go_with_their_client_alone(rig: Rig) -> None:
@@ -190,11 +207,12 @@ def test_devices_of_the_seventh_schema_are_carried_over_and_take_consents(empty_
             "key": device.signing,
             "identity": clinician.key.public_key().public_bytes_raw(),
             "label": bytes(range(256)),
+            "statement": clinician.statement(),
         }
         for said in (
             "INSERT INTO practices (id, name, rotation_days, created_at) VALUES (:practice, 'North', 30, 9)",
             "INSERT INTO clinicians (id, practice_id, identity, statement, epoch, last_cursor, created_at)"
-            " VALUES (:clinician, :practice, :identity, :label, 1, 0, 9)",
+            " VALUES (:clinician, :practice, :identity, :statement, 1, 0, 9)",
             "INSERT INTO invitations (pairing_id, clinician_id, invitation, claim_hash, expires_at,"
             " created_at, wrong_claims) VALUES (:pairing, :clinician, :label, :key, 9, 9, 0)",
             "INSERT INTO devices (id, clinician_id, pairing_id, signing, encryption, proof, state,"

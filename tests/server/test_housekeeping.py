@@ -25,6 +25,7 @@ from server.marks_store import put_mark
 from server.records_store import Span, fetch
 from server.schema import Clinician, Invitation, Mark, Practice, Record, ServerKey, Tombstone, UsedNonce
 from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
+from tests.server.test_marks import sealed as sealed_mark
 from tests.server.test_records_store import DAY, asked, delivered, entries, frames_of, rows, stranger
 from voice.wire.envelope import parse_frame
 
@@ -263,6 +264,11 @@ def test_delivering_marking_fetching_and_deleting_at_once_lose_nothing_and_never
     devices = [rig.paired() for _ in range(3)]
     database, mine = rig.store.database, rig.clinician.clinician_id
     frames = [arrived(rig, device, n, NOW) for device in devices for n in range(1, 9)]
+    made = [device for device in devices for _ in range(1, 9)]
+    boxes = {
+        frame: sealed_mark(rig.clinician, device, frame[24:40])
+        for device, frame in zip(made, frames, strict=True)
+    }
     keep_for(rig, 1)
     later = NOW + 9 * DAY
 
@@ -275,7 +281,9 @@ def test_delivering_marking_fetching_and_deleting_at_once_lose_nothing_and_never
     def mark(turn: int) -> None:
         frame = frames[turn % len(frames)]
         with suppress(RefusedError):
-            put_mark(database, mine, frame[8:24], frame[24:40], version=turn + 1, sealed=b"m", now=later)
+            put_mark(
+                database, mine, frame[8:24], frame[24:40], version=turn + 1, sealed=boxes[frame], now=later
+            )
 
     def delete_one(turn: int) -> None:
         frame = frames[-1 - turn % len(frames)]

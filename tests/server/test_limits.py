@@ -20,7 +20,7 @@ from server.limits import BURST, Buckets, caller, throttle
 from server.routes import ROUTERS
 from server.settings import database_url
 from server.store import Store
-from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
+from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused, rotated, stale
 from voice.wire.boxes import Purpose, encode_label, seal_box
 from voice.wire.encoding import b64url
 
@@ -289,6 +289,12 @@ def test_a_label_is_kept_as_it_came_and_is_the_clinician_s_own(rig: Rig) -> None
     with rig.store.database.read() as connection:
         acts = [entry.act for entry in audit.entries(connection)]
     assert acts.count("device.renamed") == 2
+    late = label(rig.clinician, device, "Ada")
+    rotated(rig)
+    stale(rig.asks(rig.clinician, "PUT", path, {"label": b64url(late)}))
+    assert rig.asks(rig.clinician, "PUT", path, {"label": b64url(sealed)}).status_code == 200
+    anew = label(rig.clinician, device, "Ada Lovelace")
+    assert rig.asks(rig.clinician, "PUT", path, {"label": b64url(anew)}).json()["label"] == b64url(anew)
 
 
 def label(clinician: ClinicianParty, device: DeviceParty, name: str) -> bytes:

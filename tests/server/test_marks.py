@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from server.errors import RefusedError
 from server.marks_store import put_mark
 from server.schema import Mark, Share
-from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
+from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused, rotated, stale
 from tests.server.test_records_store import asked, colleague, delivered, stranger
 from voice.wire import boxes
 from voice.wire.boxes import Purpose, Said, encode_mark, open_box, parse_box, seal_box
@@ -86,8 +86,21 @@ def test_a_mark_only_grows(rig: Rig) -> None:
     assert (mark["sealed"], mark["updated_at"]) == (b64url(none), "2026-09-21T14:14:20Z")
 
 
+def test_a_mark_to_an_older_reading_key_is_not_kept(rig: Rig) -> None:
+    device, record = one(rig)
+    first = sealed(rig.clinician, device, record)
+    put(rig, rig.clinician, device, record, first)
+    late = sealed(rig.clinician, device, record, 2)
+    rotated(rig)
+    stale(put(rig, rig.clinician, device, record, late, 2))
+    assert put(rig, rig.clinician, device, record, first).status_code == 200, "nothing changes"
+    anew = sealed(rig.clinician, device, record, 2)
+    assert put(rig, rig.clinician, device, record, anew, 2).status_code == 200
+
+
 def test_of_many_at_once_the_greatest_stays(rig: Rig) -> None:
     device, record = one(rig)
+    boxed = {version: sealed(rig.clinician, device, record, version) for version in range(1, 8)}
 
     def attempt(version: int) -> bool:
         try:
@@ -97,7 +110,7 @@ def test_of_many_at_once_the_greatest_stays(rig: Rig) -> None:
                 device.device_id,
                 record,
                 version=version,
-                sealed=b"%d" % version,
+                sealed=boxed[version],
                 now=NOW,
             )
         except RefusedError as refusal:
@@ -108,7 +121,7 @@ def test_of_many_at_once_the_greatest_stays(rig: Rig) -> None:
         done = list(pool.map(attempt, [3, 1, 7, 2, 5, 6, 4] * 3))
     assert any(done)
     with rig.store.database.read() as connection:
-        assert connection.execute(select(Mark.version, Mark.sealed)).all() == [(7, b"7")]
+        assert connection.execute(select(Mark.version, Mark.sealed)).all() == [(7, boxed[7])]
 
 
 def test_marks_of_another_record_clinician_version_or_purpose_are_refused(rig: Rig) -> None:

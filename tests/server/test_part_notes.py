@@ -8,12 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from server.card_maker import make_card, next_version
 from server.clinician_client import ClinicianClient
-from server.clinician_keys import Clinician, Epoch
-from server.part_notes import NoteEntry, fetch_notes, make_note, note_leaving, put_note, read_note
+from server.keys_client import KeysClient
+from server.part_notes import (
+    NoteEntry,
+    fetch_notes,
+    make_note,
+    note_leaving,
+    put_note,
+    read_note,
+    sealed_elsewhere,
+)
+from server.rotating import rotate
 from tests.clinic_rig import Clinic, serving
 from voice.adapters.identity import device_keys
 from voice.wire.boxes import parse_box
@@ -65,7 +73,8 @@ def test_a_note_leaves_a_reading_key_before_it_is_destroyed(clinic: Clinic) -> N
     with clinic.client() as client:
         note = kept(clinic, client, home)
         old = parse_box(note.sealed)
-        newer = with_another_key(clinic.clinician)
+        # As the server knows it, for the same file: it takes nothing that is sealed to another key.
+        newer = rotate(clinic.key_file, clinic.clinician, KeysClient(client), now=1).clinician
         moved = note_leaving(newer, note, old.reading_key_id)
         assert moved is not None
         box = parse_box(moved.sealed)
@@ -78,7 +87,18 @@ def test_a_note_leaves_a_reading_key_before_it_is_destroyed(clinic: Clinic) -> N
         assert note_leaving(newer, replace(note, card_id=b"x" * 16), old.reading_key_id) is None
 
 
-def with_another_key(clinician: Clinician) -> Clinician:
-    """The same clinician with another reading key in use, and the one before kept."""
-    private = X25519PrivateKey.generate()
-    return replace(clinician, reading=private, upcoming=Epoch(clinician.statement, clinician.stated, private))
+def test_a_note_to_a_key_that_is_not_here_is_told_from_a_destroyed_one(clinic: Clinic) -> None:
+    clinician = clinic.clinician
+    with clinic.client() as client:
+        newer = rotate(clinic.key_file, clinician, KeysClient(client), now=1).clinician
+    older = make_note(clinician, b"d" * 16, b"k" * 16, 5, NOTE)
+    newest = make_note(newer, b"d" * 16, b"k" * 16, 6, NOTE)
+    assert not sealed_elsewhere(newer, (older, newest))
+    assert sealed_elsewhere(clinician, (older, newest))
+    destroyed = replace(newer.epochs[0], private=None, shredded_at=2)
+    forgot = replace(newer, epochs=(destroyed, *newer.epochs[1:]))
+    assert not sealed_elsewhere(forgot, (older,)), "nobody opens it again"
+    altered = newest.sealed[:-1] + bytes([newest.sealed[-1] ^ 1])
+    for foreign in (b"", altered):
+        assert not sealed_elsewhere(clinician, (replace(newest, sealed=foreign),))
+    assert not sealed_elsewhere(clinician, (replace(newest, card_id=b"x" * 16),))

@@ -20,6 +20,7 @@ from server.database import Database
 from server.records_store import practice_of
 from server.schema import Card, Device, Mark, Practice, Record, Share, Tombstone
 from tests.server.server_rig import NOW, ClinicianParty, DeviceParty, Rig, refused
+from tests.server.test_limits import label as sealed_name
 from voice.wire.encoding import from_b64url
 
 DAY = 86_400
@@ -220,7 +221,7 @@ def test_an_erased_client_leaves_tombstones_alone(rig: Rig) -> None:
         for one in (device, other):
             card = {"card_id": b"c" * 16, "version": 1, "sealed": b"x", "created_at": NOW}
             connection.execute(insert(Card).values(device_id=one.device_id, **card))
-    rig.store.label_device(mine, device.device_id, b"a sealed name", now=NOW)
+    rig.store.label_device(mine, device.device_id, sealed_name(rig.clinician, device, "Ada"), now=NOW)
     rig.clock.now = NOW + 60
     hashes = [hashlib.sha256(frame).digest() for frame in frames]
     answer = erase(rig, device)

@@ -42,6 +42,7 @@ class CardReports:
         self._changed = threading.Condition()
         self._next: Report | None = None
         self._closing = False
+        self._left = False
         self._thread = threading.Thread(target=self._run, name="card-reports", daemon=True)
         self._thread.start()
 
@@ -59,6 +60,7 @@ class CardReports:
         self._thread.join(wait_s)
         with self._changed:
             last, self._next = self._next, None
+            self._left = last is not None
         if last is not None:
             self._keep(last)
 
@@ -87,18 +89,27 @@ class CardReports:
             report, self._next = self._next, None
         return report
 
-    def _keep(self, report: Report) -> bool:
+    def _keep(self, report: Report, *, anew: bool = False) -> bool:
         try:
-            DeviceMailbox(self._home).report(self._told, encode_report(report))
+            DeviceMailbox(self._home).report(self._told, encode_report(report), anew=anew)
         except OnebreathError as error:
             log.warning("how the enrolment goes could not be kept: %s", error)
             return False
         return True
 
+    def _enrolled(self, name: str) -> bytes | None:
+        # Of this part's card what is told here is newer than what is enrolled.
+        return None if name == self._told.part.name else of_enrolled(self._home)(name)
+
     def _send(self, report: Report, link: HttpUplink) -> None:
         try:
-            mailbox = DeviceMailbox(self._home)
-            if not mailbox.deliver(link) and self._keep(report):
+            mailbox = DeviceMailbox(self._home, self._enrolled)
+            if mailbox.deliver(link):
+                return
+            with self._changed:
+                if self._left:
+                    return  # what the end of the program kept is newer
+            if self._keep(report, anew=True):
                 mailbox.deliver(link)
         except UnreachableError as error:
             log.info("how the enrolment goes waits for the network: %s", error)

@@ -37,6 +37,9 @@ VERSION: Final = 1
 MOST_PAGES: Final = 64
 """Pages in one go; a server that never ends is asked again at the next."""
 
+_TRIES: Final = 2
+"""How often a report is offered in one go: the first refusal tells the number to count on from."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -100,12 +103,14 @@ class DeviceMailbox:
         for card_id, version in self._state.owed:
             link.card_fetched(card_id, version)
             self._change(lambda state, one=(card_id, version): acknowledged(state, *one))  # type: ignore[misc]
-        self.deliver(link)
+        for _ in range(_TRIES):
+            if self.deliver(link):
+                break
         return taken
 
-    def report(self, told: Told, plaintext: bytes) -> None:
+    def report(self, told: Told, plaintext: bytes, *, anew: bool = False) -> None:
         """Seal how the enrolment of this card goes, and keep it until it is delivered, in place of what was
-        kept before. Raises PairingError, StorageError."""
+        kept before. `anew`: unless a newer one waits. Raises PairingError, StorageError."""
         pairing = load_pairing(self._home)
         if pairing is None:
             raise not_paired()
@@ -121,22 +126,27 @@ class DeviceMailbox:
                 recipient=reading,
             )
 
-        self._change(lambda state: with_report(state, told, seal))
+        self._change(lambda state: with_report(state, told, seal, anew=anew))
 
     def deliver(self, link: CardLink) -> bool:
         """Send the reports that wait; whether the server has all of them.
 
-        False: it has a greater number than this device counted to, which now counts on from there. Raises
+        False: it has a greater number than this device counted to, which now counts on from there. Of a part
+        that is enrolled the report then waits anew; any other is for whoever made it to make again. Raises
         UnreachableError, StorageError.
         """
-        counted = True
+        refused = set()
         for report in self._change(lambda state: state).reports:
             if report.sealed is None:
                 continue
             number = link.card_report(report.card_id, report.version, report.sealed)
             self._change(lambda state, one=report, seen=number or 0: settled(state, one, seen))  # type: ignore[misc]
-            counted = counted and number is None
-        return counted
+            if number is not None:
+                refused.add((report.card_id, report.version))
+        for told in self._state.told:
+            if (told.card_id, told.version) in refused:
+                self._report_enrolled(told, anew=True)
+        return not refused
 
     def _take(self, sealed: Sequence[bytes]) -> int:
         pairing = load_pairing(self._home)
@@ -157,12 +167,14 @@ class DeviceMailbox:
 
         known = {(told.card_id, told.version) for told in self._state.told}
         for told in self._change(all_of_them).told:
-            if (told.card_id, told.version) in known or told.part.removed:
-                continue
-            content = self._enrolled(told.part.name)
-            if content is not None:
-                self.report(told, content)
+            if (told.card_id, told.version) not in known:
+                self._report_enrolled(told)
         return count
+
+    def _report_enrolled(self, told: Told, *, anew: bool = False) -> None:
+        content = None if told.part.removed else self._enrolled(told.part.name)
+        if content is not None:
+            self.report(told, content, anew=anew)
 
     def _change(self, change: Callable[[Mailbox], Mailbox]) -> Mailbox:
         with self._locked():
