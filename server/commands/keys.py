@@ -24,7 +24,7 @@ from server.part_notes import fetch_notes, note_leaving, put_note
 from server.reader import Device, Record, read
 from server.reader_consents import consents_leaving, fetch_consents, give_consent
 from server.reader_memory import load_memory, memory_path
-from server.reader_notes import label_leaving, marks_leaving
+from server.reader_notes import label_leaving, label_of, marks_leaving
 from server.reader_sequence import Memory
 from server.reader_shared import shares_for
 from server.reader_view import safe
@@ -120,17 +120,49 @@ def shred(
     """
     path = key_file or default_key_file()
     clinician = unlocked(path, passphrase_file, recovery)
-    if not yes:
-        click.echo(f"Records that were sealed under epoch {epoch} can then be opened by nobody.", err=True)
-        if click.prompt("Type the epoch's number to go on", err=True) != str(epoch):
-            raise click.Abort
     with ClinicianClient(server, clinician) as client:
-        # A device that proved a link of that time could not be believed any more without its approval.
         devices = judged(client, clinician)
+        if not yes:
+            click.echo(
+                f"Records that were sealed under epoch {epoch} can then be opened by nobody.", err=True
+            )
+            for sentence in _still_waiting(clinician, devices, epoch):
+                click.echo(sentence, err=True)
+            if click.prompt("Type the epoch's number to go on", err=True) != str(epoch):
+                raise click.Abort
+        # A device that proved a link of that time could not be believed any more without its approval.
         approve_proved(client, clinician, devices)
         _carry_notes_over(client, clinician, devices, epoch)
         rotating.shred(path, clinician, KeysClient(client), epoch, now=int(time.time()))
     click.echo(f"The key of epoch {epoch} is destroyed. Destroy your other copies of {path.name} too.")
+
+
+def _still_waiting(clinician: Clinician, devices: list[Device], epoch: int) -> list[str]:
+    """A sentence for each device that may hold records sealed under this epoch (page/views/rotation.js)."""
+    later = [one.stated for one in clinician.epochs if one.number > epoch]
+    next_at = min(later, key=lambda stated: stated.epoch).issued_at if later else None
+    said = []
+    for device in devices:
+        entry, name = device.entry, label_of(device, clinician)
+        heard = _seconds(entry.last_seen_at)
+        since = heard is not None and next_at is not None and heard > next_at
+        if entry.state == "revoked" or (entry.outbox_depth == 0 and since):
+            continue
+        who = f"Device {device.name}" + ("" if name is None else f" ({safe(name)})")
+        if entry.last_seen_at is None:
+            said.append(f"{who} never called; what it holds may be sealed to this key.")
+        else:
+            day = safe(entry.last_seen_at)[:10]
+            said.append(f"{who} last called on {day}; what it still holds may be sealed to this key.")
+    return said
+
+
+def _seconds(text: str | None) -> int | None:
+    """Unix seconds of a server's time; None for none, or one that cannot be read."""
+    try:
+        return None if text is None else int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp())
+    except ValueError:
+        return None
 
 
 def _carry_notes_over(

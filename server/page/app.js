@@ -168,7 +168,7 @@ function enter(opened) {
  * @param {Keys} next
  */
 function renew(next) {
-  if (keys === null) return;
+  if (keys === null || hex(keys.clinicianId) !== hex(next.clinicianId)) return;
   const old = next.statement.epoch !== keys.statement.epoch || next.reader.keys.length < keys.reader.keys.length;
   keys = next;
   if (old) tabs.tell("keys");

@@ -2,7 +2,7 @@
 // cryptography is in wire/, the work on records in sharing_maker.js.
 
 import { AdviceError } from "./forms.js";
-import { keepConfirmation, keptConfirmations } from "./sharing_memory.js";
+import { keepConfirmation, keptConfirmations, sawColleague } from "./sharing_memory.js";
 import { b64url, equal, hex } from "./wire/bytes.js";
 import { colleagueEntry, confirms, known, spokenFingerprint } from "./wire/colleagues.js";
 import { confirmedBy, signConfirmation } from "./wire/confirmation.js";
@@ -22,7 +22,9 @@ import { safe } from "./wire/text.js";
 /** @typedef {(method: string, path: string, body?: unknown) => Promise<any>} Api */
 
 /** A colleague as they are shown. `shared`: how many records of one's own they can fetch.
- * @typedef {{ id: string, stated: Statement, confirmed: boolean, spoken: string, shared: number }} Colleague */
+ * `newest`: the number of the newest reading key of theirs that this browser has seen; 0 before they are confirmed.
+ * @typedef {{ id: string, stated: Statement, confirmed: boolean, spoken: string, shared: number, newest: number }}
+ *   Colleague */
 /** `exchanged`: colleagues whom the server shows with another identity than the confirmed one; they are left out.
  * @typedef {{ colleagues: Colleague[], exchanged: number }} Colleagues */
 /** How far it is: records looked through, of how many (null: not known), and how many the colleague has now.
@@ -53,7 +55,8 @@ export async function colleaguesOf(api, keys, storage) {
   const colleagues = Array.from(found, async ([id, { stated, confirmed: compared }]) => {
     const { count } = await api("GET", `/v1/shares/${id}?limit=1`);
     const shared = Number.isSafeInteger(count) ? count : 0;
-    return { id, stated, confirmed: compared, spoken: await spokenFingerprint(stated.identity), shared };
+    const newest = compared ? sawColleague(storage, hex(keys.clinicianId), id, stated.epoch) : 0;
+    return { id, stated, confirmed: compared, spoken: await spokenFingerprint(stated.identity), shared, newest };
   });
   const exchanged = entries.filter(({ clinicianId }) => confirmed.has(hex(clinicianId)) && !found.has(hex(clinicianId)));
   return { colleagues: await Promise.all(colleagues), exchanged: exchanged.length };
@@ -84,18 +87,35 @@ export async function confirmColleague(keys, { stated }, typed, { storage, now }
   if (!keepConfirmation(storage, hex(keys.clinicianId), made)) {
     throw new AdviceError("This browser could not keep it. Let it keep data for this page, and confirm again.");
   }
+  sawColleague(storage, hex(keys.clinicianId), hex(colleagueId), stated.epoch);
+}
+
+/**
+ * What is said of a colleague whom the server shows with an older reading key than was seen; null for any other.
+ * @param {Colleague} colleague
+ */
+export function olderKey({ stated, newest }) {
+  if (stated.epoch >= newest) return null;
+  return (
+    `The server shows reading key ${stated.epoch} of ${safe(stated.name)}, and this browser has seen their key ${newest}. ` +
+    "Nothing is shared to an older key. Ask them to look at their reading keys, and tell whoever runs the server."
+  );
 }
 
 /**
  * Let a colleague read the records that are wanted: newest first, at most a hundred in a call. What they have already,
- * sealed to their newest key, is left; cut short anywhere it can be run again, and goes on. Throws AdviceError for a
- * colleague who is not confirmed, what `api` throws, and the signal's reason.
+ * sealed to their newest key, is left; cut short anywhere it can be run again, and goes on. Once it has ended, whatever
+ * way, no call of its own is under way. Throws AdviceError for a colleague who is not confirmed or is shown with an
+ * older key than was seen, what `api` throws, and the signal's reason.
  * @param {{ api: Api, keys: Keys, sharer: Sharer, colleague: Colleague, wanted: Wanted, signal: AbortSignal,
  *   told: (progress: Progress) => void }} how
  * @returns {Promise<Outcome>}
  */
 export async function share({ api, keys, sharer, colleague, wanted, signal, told }) {
   if (!colleague.confirmed) throw new AdviceError("Compare the fingerprint first.");
+  const older = olderKey(colleague);
+  if (older !== null) throw new AdviceError(older);
+  const stopped = aborted(signal);
   /** @type {Api} */
   const call = async (...asked) => {
     signal.throwIfAborted();
@@ -107,14 +127,15 @@ export async function share({ api, keys, sharer, colleague, wanted, signal, told
   const given = await givenTo(call, colleague.id, hex(await keyId(recipient)));
   const { devices } = await call("GET", "/v1/devices");
   const { reader, identity } = keys;
-  const believed = await sharer.begin({ reader, identity, recipient, devices, wanted });
+  // A worker that was ended never answers.
+  const believed = await Promise.race([sharer.begin({ reader, identity, recipient, devices, wanted }), stopped]);
   const one = wanted.devices?.length === 1 ? `&device=${wanted.devices[0]}` : "";
   const of = await countOf(call, one === "" ? believed : believed.filter((device) => device === wanted.devices?.[0]));
   const done = { seen: 0, of, shared: 0 };
   let added = 0;
   for (let before = LAST_CURSOR; ; ) {
     const page = await call("GET", `/v1/records?before=${before}&limit=${PAGE}${one}`);
-    const { shares, left } = await sharer.take(page.records, given);
+    const { shares, left } = await Promise.race([sharer.take(page.records, given), stopped]);
     done.seen += page.records.length;
     done.shared += left;
     told({ ...done });
@@ -159,6 +180,19 @@ export async function again(api, keys, storage, colleague) {
     throw new AdviceError(`${safe(colleague.stated.name)} is no longer among your colleagues. Nothing was shared.`);
   }
   return found;
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<never>}
+ */
+function aborted(signal) {
+  const stopped = new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+  stopped.catch(() => {});
+  return /** @type {Promise<never>} */ (stopped);
 }
 
 /**

@@ -1,5 +1,5 @@
 // What this browser remembers of colleagues: confirmations of their fingerprints, signed by the clinician themselves
-// (wire/confirmation.js), and the newest reading key that was seen. Public keys' hashes and numbers; no content, no name.
+// (wire/confirmation.js), and the newest reading keys that were seen, one's own and theirs. Public keys' hashes and numbers; no content, no name.
 
 import { b64url, fromB64url } from "./wire/bytes.js";
 import { CONFIRMATION_BYTES } from "./wire/confirmation.js";
@@ -11,6 +11,7 @@ import { FrameError } from "./wire/errors.js";
 
 const CONFIRMED = "onebreath.confirmed.";
 const EPOCH = "onebreath.epoch.";
+const THEIRS = "onebreath.colleague_epoch.";
 const MOST = 500;
 
 /**
@@ -48,8 +49,7 @@ export function keepConfirmation(storage, clinician, confirmation) {
  * @param {string} clinician
  */
 export function newestSeen(storage, clinician) {
-  const text = storage.getItem(EPOCH + clinician) ?? "";
-  return /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : 0;
+  return seenAt(storage, EPOCH + clinician);
 }
 
 /**
@@ -59,8 +59,38 @@ export function newestSeen(storage, clinician) {
  * @param {number} epoch
  */
 export function sawEpoch(storage, clinician, epoch) {
-  const newest = Math.max(epoch, newestSeen(storage, clinician));
-  if (newest === epoch) kept(storage, EPOCH + clinician, String(epoch));
+  return sawAt(storage, EPOCH + clinician, epoch);
+}
+
+/**
+ * The same of a colleague whose fingerprint was compared: a server can show a statement of theirs that they truly
+ * signed and have replaced since.
+ * @param {Kept} storage
+ * @param {string} clinician
+ * @param {string} colleague their id in hex
+ * @param {number} epoch
+ */
+export function sawColleague(storage, clinician, colleague, epoch) {
+  return sawAt(storage, `${THEIRS}${clinician}.${colleague}`, epoch);
+}
+
+/**
+ * @param {Kept} storage
+ * @param {string} key
+ */
+function seenAt(storage, key) {
+  const text = storage.getItem(key) ?? "";
+  return /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : 0;
+}
+
+/**
+ * @param {Kept} storage
+ * @param {string} key
+ * @param {number} epoch
+ */
+function sawAt(storage, key, epoch) {
+  const newest = Math.max(epoch, seenAt(storage, key));
+  if (newest === epoch) kept(storage, key, String(epoch));
   return newest;
 }
 

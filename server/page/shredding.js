@@ -7,7 +7,7 @@ import { CONSENT, LABEL, MARK, NO_RECORD, PART } from "./wire/boxes.js";
 import { b64url, equal, fromB64url, fromHex, hex, ID_BYTES } from "./wire/bytes.js";
 import { judge } from "./wire/devices.js";
 import { FrameError, held } from "./wire/errors.js";
-import { resealed } from "./wire/leaving.js";
+import { ClosedNoteError, resealed } from "./wire/leaving.js";
 import { deviceEntry, markEntry, recordEntry, shaped, sharedEntry } from "./wire/listing.js";
 import { signApproval } from "./wire/pairing.js";
 import { keyId } from "./wire/primitives.js";
@@ -21,12 +21,14 @@ import { fingerprint, verifyStatement } from "./wire/statement.js";
 /** @typedef {(method: string, path: string, body?: unknown) => Promise<any>} Api */
 
 /** An epoch as it is shown: `state` "in use", "kept" for older records, or "destroyed" on `shreddedAt` (the server's
- * text). Only what is "kept" can be destroyed.
+ * text). Only what is "kept" can be destroyed. `nextAt`: when the next one was stated, in Unix seconds; null for the newest.
  * @typedef {{ epoch: number, keyId: Bytes, stated: Statement, state: "in use" | "kept" | "destroyed",
- *   shreddedAt: string | null }} Epoch */
+ *   shreddedAt: string | null, nextAt: bigint | null }} Epoch */
 /** What nobody can open afterwards: records by device in hex, with the days on which the first and the last of them
- * arrived, and how many records that colleagues shared.
- * @typedef {{ devices: Map<string, { count: number, from: string, to: string }>, shared: number }} Losses */
+ * arrived, and how many records that colleagues shared. `waiting`: devices (in hex) that may hold more of it, with the
+ * time when each last called as the server says it; null: never.
+ * @typedef {{ devices: Map<string, { count: number, from: string, to: string }>, shared: number,
+ *   waiting: { device: string, lastSeenAt: string | null }[] }} Losses */
 /** `moved`: notes that were sealed to the key in use; `approved`: devices.
  * @typedef {{ keys: Keys, moved: number, approved: number }} Shredded */
 
@@ -43,6 +45,7 @@ const LAST_CURSOR = "9223372036854775807";
 export async function epochsOf(keys, { epochs }) {
   if (!Array.isArray(epochs)) throw new FrameError("the server's answer is not of this version");
   const pinned = await fingerprint(keys.identity.public);
+  /** @type {Epoch[]} */
   const found = [];
   for (const { epoch, statement, shredded_at: shreddedAt } of epochs) {
     if (statement === null) continue;
@@ -51,23 +54,30 @@ export async function epochsOf(keys, { epochs }) {
       throw new FrameError("a statement is in another's place");
     }
     const state = shreddedAt !== null ? "destroyed" : epoch >= keys.statement.epoch ? "in use" : "kept";
-    found.push(/** @type {Epoch} */ ({ epoch, keyId: await keyId(stated.reading), stated, state, shreddedAt }));
+    found.push({ epoch, keyId: await keyId(stated.reading), stated, state, shreddedAt, nextAt: null });
   }
-  return found.sort((a, b) => b.epoch - a.epoch);
+  found.sort((a, b) => b.epoch - a.epoch);
+  return found.map((one, at) => ({ ...one, nextAt: found[at - 1]?.stated.issuedAt ?? null }));
 }
 
 /**
- * What would be lost with an epoch's key: looks through every record, and through what colleagues shared.
+ * What would be lost with an epoch's key: looks through every record, through what colleagues shared, and at which
+ * devices may still hold lines. Throws AdviceError for a key that is not here.
  * @param {Api} api
  * @param {Keys} keys
- * @param {Bytes} leaving the key's id
+ * @param {Epoch} one
  * @param {(seen: number) => void} [told] how many records were looked through
  * @returns {Promise<Losses>}
  */
-export async function lossesOf(api, keys, leaving, told) {
+export async function lossesOf(api, keys, one, told) {
+  needHere(keys, one);
+  const { keyId: leaving, nextAt } = one;
   const staying = keys.reader.keys.filter(({ id }) => !equal(id, leaving));
+  const waiting = (await devicesOf(api))
+    .filter((entry) => mayHold(entry, nextAt))
+    .map(({ deviceId, lastSeenAt }) => ({ device: hex(deviceId), lastSeenAt }));
   /** @type {Losses} */
-  const losses = { devices: new Map(), shared: 0 };
+  const losses = { devices: new Map(), shared: 0, waiting };
   let seen = 0;
   for (let before = LAST_CURSOR; ; ) {
     const page = await api("GET", `/v1/records?before=${before}&limit=${PAGE}`);
@@ -91,8 +101,9 @@ export async function lossesOf(api, keys, leaving, told) {
 
 /**
  * Destroy it. Devices that are believed by their proof alone are approved, since the proof needs the key of its day;
- * clients' names, marks, notes on parts and consents under this key are sealed to the one in use. Throws AdviceError for a key that cannot go,
- * and what `api` throws.
+ * clients' names, marks, notes on parts and consents under this key are sealed to the one in use. Throws AdviceError
+ * for a key that cannot go or is not here, and for notes that would be lost; FrameError for lists that are not whole;
+ * and what `api` throws. The key is there then.
  * @param {Api} api
  * @param {Keys} keys
  * @param {number} epoch
@@ -104,12 +115,27 @@ export async function shred(api, keys, epoch, now) {
   const found = listed.find((one) => one.epoch === epoch);
   if (found === undefined) throw new AdviceError(`There is no key ${epoch}.`);
   if (found.state === "in use") throw new AdviceError(`Key ${epoch} is in use: new records are sealed to it. Make the next one first.`);
+  needHere(keys, found);
   const { keyId: leaving } = found;
-  const { devices } = await api("GET", "/v1/devices");
-  const { entries, broken } = shaped(devices, deviceEntry);
-  if (broken > 0) throw new FrameError("the server's list of devices is not whole");
-  let [moved, approved] = [0, 0];
-  for (const entry of entries) {
+  let [moved, closed, approved] = [0, 0, 0];
+  /**
+   * @param {Bytes} data
+   * @param {Parameters<typeof resealed>[3]} subject
+   * @param {(sealed: string, version: number) => Promise<unknown>} put
+   * @param {{ same?: boolean }} [how]
+   */
+  async function carry(data, subject, put, how) {
+    try {
+      const note = await resealed(data, keys, leaving, subject, how);
+      if (note === null) return;
+      await put(b64url(note.sealed), note.version);
+      moved++;
+    } catch (error) {
+      if (!(error instanceof ClosedNoteError)) throw error;
+      closed++;
+    }
+  }
+  for (const entry of await devicesOf(api)) {
     const path = `/v1/devices/${hex(entry.deviceId)}`;
     if ((await judge(entry, keys.reader)).trust === "proof") {
       const approvedAt = BigInt(Math.floor(now / 1000));
@@ -118,42 +144,86 @@ export async function shred(api, keys, epoch, now) {
       await api("PUT", `${path}/approval`, { approval: b64url(approval) });
       approved++;
     }
-    const { deviceId } = entry;
-    const subject = { purpose: LABEL, deviceId, recordId: NO_RECORD };
-    const label = entry.label && (await resealed(entry.label, keys, leaving, subject));
-    if (label) {
-      await api("PUT", `${path}/label`, { label: b64url(label.sealed) });
-      moved++;
-    }
+    const { deviceId, label } = entry;
+    const about = { deviceId, recordId: NO_RECORD };
+    if (label !== null) await carry(label, { purpose: LABEL, ...about }, (sealed) => api("PUT", `${path}/label`, { label: sealed }));
     // Notes on parts and consents have their versions for good: each stays the version that it is.
     const { notes } = await api("GET", `${path}/notes`);
-    for (const { card, sealed } of shaped(notes, noteOn).entries) {
-      const note = await resealed(sealed, keys, leaving, { purpose: PART, deviceId, recordId: fromHex(card, ID_BYTES) }, { same: true });
-      if (note === null) continue;
-      await api("PUT", `${path}/cards/${card}/note`, { sealed: b64url(note.sealed) });
-      moved++;
+    for (const { card, sealed: note } of whole(notes, noteOn, "notes")) {
+      const subject = { purpose: PART, deviceId, recordId: fromHex(card, ID_BYTES) };
+      await carry(note, subject, (sealed) => api("PUT", `${path}/cards/${card}/note`, { sealed }), { same: true });
     }
     const { consents } = await api("GET", `${path}/consents`);
-    for (const { sealed } of shaped(consents, consentOf).entries) {
-      const consent = await resealed(sealed, keys, leaving, { purpose: CONSENT, deviceId, recordId: NO_RECORD }, { same: true });
-      if (consent === null) continue;
-      await api("PUT", `${path}/consents/${consent.version}`, { sealed: b64url(consent.sealed) });
-      moved++;
+    for (const { sealed: consent } of whole(consents, consentOf, "consents")) {
+      const put = (/** @type {string} */ sealed, /** @type {number} */ version) => api("PUT", `${path}/consents/${version}`, { sealed });
+      await carry(consent, { purpose: CONSENT, ...about }, put, { same: true });
     }
   }
-  const marks = shaped(await every(api, "/v1/marks", "marks", PAGE), markEntry);
-  for (const { device, record, sealed } of marks.entries) {
-    const [deviceId, recordId] = [fromHex(device, ID_BYTES), fromHex(record, ID_BYTES)];
-    const mark = await resealed(sealed, keys, leaving, { purpose: MARK, deviceId, recordId });
-    if (mark === null) continue;
-    await api("PUT", `/v1/marks/${device}/${record}`, { version: mark.version, sealed: b64url(mark.sealed) });
-    moved++;
+  for (const { device, record, sealed: mark } of whole(await every(api, "/v1/marks", "marks", PAGE), markEntry, "marks")) {
+    const subject = { purpose: MARK, deviceId: fromHex(device, ID_BYTES), recordId: fromHex(record, ID_BYTES) };
+    await carry(mark, subject, (sealed, version) => api("PUT", `/v1/marks/${device}/${record}`, { version, sealed }));
+  }
+  if (closed > 0) {
+    throw new AdviceError(
+      `Key ${epoch} was not destroyed. Names, marks or notes of yours that are sealed to it and do not open here: ` +
+        `${closed}. They would be lost with it. Write them anew first.`,
+    );
   }
   await api("DELETE", `/v1/keys/${epoch}`);
+  return { keys: without(keys, leaving, now), moved, approved };
+}
+
+/**
+ * Keys without the one that was destroyed.
+ * @param {Keys} keys
+ * @param {Bytes} leaving its id
+ * @param {number} now Unix milliseconds
+ * @returns {Keys}
+ */
+export function without(keys, leaving, now) {
   const destroyed = new Map(keys.reader.destroyed ?? []);
   destroyed.set(hex(leaving), Math.floor(now / 1000));
   const kept = keys.reader.keys.filter(({ id }) => !equal(id, leaving));
-  return { keys: { ...keys, reader: { ...keys.reader, keys: kept, destroyed } }, moved, approved };
+  return { ...keys, reader: { ...keys.reader, keys: kept, destroyed } };
+}
+
+/**
+ * What is sealed to a key that is not on this page cannot be carried over here.
+ * @param {Keys} keys
+ * @param {Epoch} one
+ */
+function needHere({ reader }, { epoch, keyId: leaving, state }) {
+  if (reader.keys.some(({ id }) => equal(id, leaving))) return;
+  if (state === "destroyed") throw new AdviceError(`Key ${epoch} was destroyed before.`);
+  throw new AdviceError(`This page does not have key ${epoch}; destroy it where the key file is.`);
+}
+
+/** @param {Api} api */
+async function devicesOf(api) {
+  return whole((await api("GET", "/v1/devices")).devices, deviceEntry, "devices");
+}
+
+/**
+ * Whether a device may hold lines that were sealed before the next key was stated, by all that the server says of it.
+ * @param {import("./wire/listing.js").DeviceEntry} entry
+ * @param {bigint | null} nextAt
+ */
+function mayHold({ state, outboxDepth, lastSeenAt }, nextAt) {
+  const heard = lastSeenAt !== null && nextAt !== null && Date.parse(lastSeenAt) > 1000 * Number(nextAt);
+  return state !== "revoked" && (outboxDepth !== 0 || !heard);
+}
+
+/**
+ * Every entry of a list of which none may be missing.
+ * @template T
+ * @param {unknown} list
+ * @param {(fields: Record<string, unknown>) => T} entry
+ * @param {string} name
+ */
+function whole(list, entry, name) {
+  const { entries, broken } = shaped(list, entry);
+  if (broken > 0) throw new FrameError(`the server's list of ${name} is not whole`);
+  return entries;
 }
 
 /** @param {Record<string, unknown>} fields */

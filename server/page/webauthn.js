@@ -3,6 +3,7 @@
 // What goes to the server is `sent`, made here field by field. The output is never a part of it, nor is anything else
 // of the extension's results.
 
+import { RefusedError } from "./api.js";
 import { AdviceError } from "./forms.js";
 import { b64url, fromB64url, KEY_BYTES } from "./wire/bytes.js";
 import { random } from "./wire/primitives.js";
@@ -14,6 +15,8 @@ import { prfSalt } from "./wire/slots.js";
  *   prf: Bytes | null, mayUnlock: boolean }} Created */
 /** @typedef {{ sent: { credential: string, client_data: string, authenticator_data: string, signature: string,
  *   user_handle: string }, credential: Bytes, prf: Bytes | null }} Used */
+/** A passkey as the server lists it.
+ * @typedef {{ credential: string, label: string, created_at: string, used_at: string | null, unlocks: boolean }} Passkey */
 /** What the server's options hold that is read here; bytes are b64url.
  * @typedef {{ challenge: string, rpId?: string, timeout?: number }} Asked */
 
@@ -44,7 +47,8 @@ export async function createPasskey(options, signal) {
     challenge: fromB64url(options.challenge),
     pubKeyCredParams: options.pubKeyCredParams,
     excludeCredentials: known.map((/** @type {{ id: string }} */ { id }) => described(id)),
-    authenticatorSelection: options.authenticatorSelection,
+    // Not as the server has it: a passkey stands for both factors, and its PRF is another without verification.
+    authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" },
     attestation: options.attestation,
     timeout: WAIT_MS,
     extensions: { prf: { eval: { first: await prfSalt() } } },
@@ -107,6 +111,29 @@ export async function signalGone(credentialId) {
   const signal = /** @type {any} */ (PublicKeyCredential).signalUnknownCredential;
   if (typeof signal !== "function") return;
   await signal.call(PublicKeyCredential, { rpId: location.hostname, credentialId }).catch(() => {});
+}
+
+/**
+ * Have the server keep a passkey that was made. Throws what `api` throws.
+ * @param {(method: string, path: string, body?: unknown) => Promise<any>} api
+ * @param {Created["sent"] & { label: string }} made
+ * @param {() => Promise<Passkey[] | null>} list what the server has; null where it cannot be asked
+ * @param {(credential: string) => Promise<void>} [signal]
+ * @returns {Promise<Passkey>}
+ */
+export async function keepPasskey(api, made, list, signal = signalGone) {
+  try {
+    return await api("POST", "/v1/account/passkeys", made);
+  } catch (error) {
+    // Refused, it signs nobody in. Unanswered, or after a fault, the server may have it, or get it yet: the list says.
+    if (error instanceof RefusedError && error.status < 500) {
+      await signal(made.credential);
+      throw error;
+    }
+    const heard = (await list())?.find(({ credential }) => credential === made.credential);
+    if (heard !== undefined) return heard;
+    throw error;
+  }
 }
 
 /**

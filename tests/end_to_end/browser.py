@@ -90,6 +90,25 @@ class Browser:
         """The words of an element."""
         return str(self.ask("text", selector=selector))
 
+    def hold(self, method: str, path: str) -> None:
+        """The page's next calls of this kind wait until `release`; `reached` is kept when one waits."""
+        self.ask(
+            "evaluate",
+            code=f"""(() => {{
+              const real = globalThis.fetch;
+              globalThis.held = new Promise((go) => (globalThis.release = go));
+              globalThis.reached = new Promise((reach) => {{
+                globalThis.fetch = async (path, how) => {{
+                  if (how?.method === {method!r} && path === {path!r}) {{
+                    reach(0);
+                    await globalThis.held;
+                  }}
+                  return real(path, how);
+                }};
+              }});
+            }})()""",
+        )
+
     def check(self) -> None:
         """Nothing that axe finds, in light and dark; nothing on the console."""
         for dark in (False, True):

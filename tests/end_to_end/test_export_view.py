@@ -132,15 +132,47 @@ def test_lines_are_chosen_by_keyboard_shown_and_saved(browser: Browser, clinic: 
     browser.sees("where your browser keeps downloads")
     assert exports(clinic) == ["count:2"]
 
+    # By hand nothing is copied that is not accounted for.
+    evaluate(browser, "navigator.clipboard.writeText('mine')")
+    browser.unfold("As FHIR")
+    until(browser, f"{FHIR} !== ''")
+    for at in (0, 1):
+        area = f"document.querySelectorAll('textarea')[{at}]"
+        for keys in ("Control+c", "Control+x"):
+            evaluate(
+                browser,
+                f"document.querySelector('.problem').textContent = ''; {area}.focus(); {area}.select()",
+            )
+            browser.ask("press", key=keys)
+            if keys == "Control+c":
+                browser.sees("Nothing was copied. Use the buttons below")
+        dragged = f"{area}.dispatchEvent(new DragEvent('dragstart', {{ cancelable: true }}))"
+        assert evaluate(browser, dragged) is False
+    assert evaluate(browser, "navigator.clipboard.readText()") == "mine"
+    assert exports(clinic) == ["count:2"]
+    browser.check()
+
+    # Where the browser does not let the button copy, what was accounted for may be copied by hand.
+    evaluate(browser, "navigator.clipboard.writeText = async () => { throw new Error('no'); }; 0")
+    browser.click("Copy as text")
+    browser.sees("The browser did not allow copying.")
+    evaluate(browser, "delete navigator.clipboard.writeText")
+    assert exports(clinic) == ["count:2", "count:2"]
+    evaluate(browser, "document.querySelectorAll('textarea')[0].focus()")
+    browser.ask("press", key="Control+c")
+    assert evaluate(browser, "navigator.clipboard.readText()") == shown
+
     # All of them, with their doubt marks, to the clipboard.
     browser.click("Choose all")
+    by_hand = "dispatchEvent(new ClipboardEvent('copy', { cancelable: true }))"
+    assert evaluate(browser, f"document.querySelectorAll('textarea')[0].{by_hand}") is False
     assert evaluate(browser, "host.announced.at(-1)") == "3 noticings chosen, 1 of them without a line."
     browser.click("Copy as text")
     until(browser, "(host.announced.at(-1) ?? '').startsWith('Copied.')")
     copied = evaluate(browser, "navigator.clipboard.readText()")
     assert "04:10  the foreman: he yelled (?)\n" in copied
     assert copied.endswith("\n\n(?) after a word: the recogniser was unsure of it.\n")
-    assert exports(clinic) == ["count:2", "count:3"]
+    assert exports(clinic) == ["count:2", "count:2", "count:3"]
     browser.check()
     browser.click("Choose none")
     assert evaluate(browser, CHECKED) == [False] * 3

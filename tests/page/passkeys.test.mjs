@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { RefusedError } from "../../server/page/api.js";
+import { OfflineError, RefusedError } from "../../server/page/api.js";
 import { firstKeys, keyByPasskey, makeKeys, newCode, newParameters, openKeys, unlockingPasskeys } from "../../server/page/keyring.js";
 import { removeSlots, steps } from "../../server/page/steps.js";
+import { createPasskey, keepPasskey } from "../../server/page/webauthn.js";
 import { WrongSecretError } from "../../server/page/wire/errors.js";
 import { random } from "../../server/page/wire/primitives.js";
 import { openPasskeySlot, openWrappingSlot, passkeySlot, prfSalt } from "../../server/page/wire/slots.js";
@@ -101,4 +102,49 @@ test("a slot that is gone already is removed; any other refusal is passed on", a
   assert.deepEqual(asked, ["/v1/key-slots/gone", "/v1/key-slots/here"]);
   await assert.rejects(removeSlots(api, ["last", "here"]), { code: "last_slot" });
   assert.equal(asked.length, 3);
+});
+
+test("a passkey is asked for with verification and on the device, whatever the server's options say", async (t) => {
+  /** @type {any[]} */
+  const asked = [];
+  const create = async (/** @type {any} */ { publicKey }) => {
+    asked.push(publicKey);
+    return null;
+  };
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { credentials: { create } }, configurable: true });
+  t.after(() => before === undefined ? Reflect.deleteProperty(globalThis, "navigator") : Object.defineProperty(globalThis, "navigator", before));
+  const weak = { residentKey: "discouraged", requireResidentKey: false, userVerification: "discouraged" };
+  const bytes = b64url(random(16));
+  const options = { rp: { name: "Onebreath" }, user: { id: bytes, name: "a", displayName: "a" }, challenge: bytes, pubKeyCredParams: [] };
+  for (const more of [{}, { authenticatorSelection: weak }]) {
+    await assert.rejects(createPasskey({ ...options, ...more }, new AbortController().signal), { name: "AdviceError" });
+  }
+  const wanted = { residentKey: "required", requireResidentKey: true, userVerification: "required" };
+  assert.deepEqual(asked.map(({ authenticatorSelection: one }) => one), [wanted, wanted]);
+});
+
+test("a new passkey is called useless only where the server refused it; after a fault the list says", async () => {
+  const made = { credential: "abc", client_data: "", attestation: "", label: "laptop" };
+  const kept = { credential: "abc", label: "laptop", created_at: "", used_at: null, unlocks: false };
+  /** @param {Error} error @param {any} listed */
+  const tried = async (error, listed) => {
+    /** @type {string[]} */
+    const signalled = [];
+    const api = async () => {
+      throw error;
+    };
+    const signal = async (/** @type {string} */ one) => void signalled.push(one);
+    const found = await keepPasskey(api, made, async () => listed, signal).catch((thrown) => thrown);
+    return [found, signalled];
+  };
+  for (const status of [400, 409, 499]) {
+    const refused = new RefusedError(status, "passkey", "No.", "");
+    assert.deepEqual(await tried(refused, [kept]), [refused, ["abc"]]);
+  }
+  for (const fault of [new RefusedError(500, "fault", "No.", ""), new RefusedError(503, "busy", "No.", ""), new OfflineError("No.")]) {
+    assert.deepEqual(await tried(fault, [kept]), [kept, []]);
+    assert.deepEqual(await tried(fault, []), [fault, []]);
+    assert.deepEqual(await tried(fault, null), [fault, []]);
+  }
 });

@@ -8,10 +8,10 @@ import { keyByCode, keyByPassphrase, makeKeys, newCode, newParameters, openKeys,
 import { ageInDays, rotate } from "../../server/page/rotating.js";
 import { epochsOf, lossesOf, shred } from "../../server/page/shredding.js";
 import { CONSENT, NO_RECORD, openBox, parseBox, PART, sealBox } from "../../server/page/wire/boxes.js";
-import { b64url, equal, fromB64url, fromHex, hex } from "../../server/page/wire/bytes.js";
+import { b64url, concat, domain, equal, fromB64url, fromHex, hex } from "../../server/page/wire/bytes.js";
 import { SealError, WrongSecretError } from "../../server/page/wire/errors.js";
 import { makeLabel, makeMark, readLabel, readMarks } from "../../server/page/wire/notes.js";
-import { keyId, random } from "../../server/page/wire/primitives.js";
+import { random, sign } from "../../server/page/wire/primitives.js";
 import { judge } from "../../server/page/wire/devices.js";
 import { formatCode } from "../../server/page/wire/recovery_code.js";
 import { passkeySlot, openPasskeySlot } from "../../server/page/wire/slots.js";
@@ -268,12 +268,54 @@ async function after() {
   return { who, keys, first, one, two, places };
 }
 
+/** @param {Awaited<ReturnType<typeof after>>} at @param {number} epoch */
+async function epochOf({ who, keys }, epoch) {
+  const found = (await epochsOf(keys, who.server.served)).find((one) => one.epoch === epoch);
+  assert.ok(found);
+  return found;
+}
+
+/** The devices' list with what the server says of each. @param {Api} api @param {any[]} said @returns {Api} */
+function saying(api, said) {
+  return async (method, path, body) => {
+    const answer = await api(method, path, body);
+    if (path !== "/v1/devices") return answer;
+    return { devices: answer.devices.map((/** @type {any} */ one, /** @type {number} */ at) => ({ ...one, ...said[at] })) };
+  };
+}
+
+/** Seconds from the moment at which the second key was stated. @param {number} seconds */
+const stated = (seconds) => `${new Date(NOW + 34 * DAY + 1000 * seconds).toISOString().slice(0, 19)}Z`;
+
 test("what would be lost is counted: by device, with the days, and nothing that another key opens", async () => {
-  const { who, keys, first, one } = await after();
-  const losses = await lossesOf(who.server.api, keys, first.id);
+  const at = await after();
+  const { who, keys, one } = at;
+  const losses = await lossesOf(who.server.api, keys, await epochOf(at, 1));
   assert.deepEqual([...losses.devices], [[one.hex, { count: 2, from: "2026-03-01", to: "2026-03-02" }]]);
   assert.equal(losses.shared, 0);
-  assert.equal((await lossesOf(who.server.api, keys, await keyId(keys.reading))).devices.get(one.hex)?.count, 1);
+  assert.equal((await lossesOf(who.server.api, keys, await epochOf(at, 2))).devices.get(one.hex)?.count, 1);
+});
+
+test("a device that may hold lines under the key is named: unknown or some waiting, not heard since, never heard", async () => {
+  const at = await after();
+  const { who, keys, one, two } = at;
+  const epoch = await epochOf(at, 1);
+  assert.equal(epoch.nextAt, keys.statement.issuedAt);
+  assert.equal((await epochOf(at, 2)).nextAt, null);
+  const since = { outbox_depth: 0, last_seen_at: stated(1) };
+  /** @param {any} first @param {any} [second] */
+  const waiting = async (first, second = since) => (await lossesOf(saying(who.server.api, [first, second]), keys, epoch)).waiting;
+  assert.deepEqual(await waiting(since), []);
+  for (const more of [{ outbox_depth: 3 }, { outbox_depth: null }, { outbox_depth: "0" }, { last_seen_at: null }]) {
+    const told = { ...since, ...more };
+    assert.deepEqual(await waiting(told), [{ device: one.hex, lastSeenAt: told.last_seen_at }]);
+    for (const state of ["paused", "discharged"]) assert.equal((await waiting({ ...told, state })).length, 1);
+    assert.deepEqual(await waiting({ ...told, state: "revoked" }), []);
+  }
+  for (const seen of [stated(0), stated(-1), "some day"]) {
+    assert.deepEqual(await waiting(since, { ...since, last_seen_at: seen }), [{ device: two.hex, lastSeenAt: seen }]);
+  }
+  await assert.rejects(waiting({ signing: "!" }), /list of devices is not whole/);
 });
 
 /** @param {Awaited<ReturnType<typeof after>>} at @param {Keys} keys */
@@ -304,8 +346,9 @@ test("destroyed: devices approved and notes carried over first, the key last; na
   assert.deepEqual([...done.keys.reader.destroyed?.keys() ?? []], [hex(first.id)]);
   assert.deepEqual([...lasting.reader.destroyed?.keys() ?? []], [hex(first.id)]);
   for (const entry of who.server.kept.devices) assert.equal((await judge(entry, lasting.reader)).trust, "approval");
-  const again = await shred(who.server.api, done.keys, 1, NOW + 41 * DAY);
-  assert.deepEqual([again.moved, again.approved], [0, 0]);
+  const again = await shred(who.server.api, keys, 1, NOW + 41 * DAY);
+  assert.deepEqual([again.moved, again.approved], [0, 0], "where the answer was lost");
+  await assert.rejects(shred(who.server.api, done.keys, 1, NOW), /Key 1 was destroyed before/);
 });
 
 test("cut short before the end, nothing is lost and the key is there; after it, all was carried over", async () => {
@@ -326,7 +369,7 @@ test("cut short before the end, nothing is lost and the key is there; after it, 
       const last = side === "after" && cut === calls - 1;
       assert.equal(opened.reader.keys.length, last ? 1 : 2);
       if (at.who.server.lists !== null) assert.deepEqual(await noted(at, opened), ALL);
-      await shred(at.who.server.api, opened, 1, NOW);
+      if (!last) await shred(at.who.server.api, opened, 1, NOW);
       assert.deepEqual(await noted(at, await at.who.open()), ALL);
     }
   }
@@ -347,4 +390,51 @@ test("only what may go: not the key in use, not one that is not there, and nothi
   assert.deepEqual(states, [[2, "in use"], [1, "kept"]]);
   const other = await someone();
   await assert.rejects(epochsOf(keys, other.server.served), SealError);
+});
+
+test("a key that is not on this page stays: what is sealed to it cannot be carried over here", async () => {
+  const at = await after();
+  const { who } = at;
+  who.server.epochs = who.server.epochs.map((one) => (one.epoch === 1 ? { ...one, wrapped: null } : one));
+  const opened = await who.open();
+  const needed = /This page does not have key 1; destroy it where the key file is/;
+  await assert.rejects(shred(who.server.api, opened, 1, NOW), needed);
+  await assert.rejects(lossesOf(who.server.api, opened, await epochOf(at, 1)), needed);
+  assert.ok(who.server.asked.every((call) => call.startsWith("GET")));
+});
+
+/** A note of theirs that verifies and names its key, and whose sealing was spoilt before it was signed.
+ * @param {Keys} keys @param {import("../../server/page/wire/bytes.js").Bytes} data */
+async function spoilt(keys, data) {
+  const body = data.slice(0, -64);
+  body[body.length - 1] ^= 1;
+  return concat(body, await sign(keys.identity, concat(domain("onebreath box signature v1"), body)));
+}
+
+test("a note under the key that does not open, or that cannot be read: the key stays, whatever kind it is", async () => {
+  /** @type {((at: Awaited<ReturnType<typeof after>>) => Promise<unknown>)[]} */
+  const spoiling = [
+    async ({ keys, one }) => (one.entry.label = await spoilt(keys, one.entry.label ?? new Uint8Array())),
+    async ({ keys, who }) => (who.server.kept.marks[0].sealed = await spoilt(keys, who.server.kept.marks[0].sealed)),
+    ...[0, 1].map((place) => async (/** @type {Awaited<ReturnType<typeof after>>} */ { keys, who }) => {
+      const note = who.server.notes[place];
+      note.sealed = b64url(await spoilt(keys, fromB64url(note.sealed)));
+    }),
+  ];
+  for (const spoil of spoiling) {
+    const at = await after();
+    await spoil(at);
+    await assert.rejects(shred(at.who.server.api, at.keys, 1, NOW), /Key 1 was not destroyed\. .* do not open here: 1\./);
+    assert.equal(at.who.server.asked.some((call) => call.startsWith("DELETE")), false);
+    assert.equal((await at.who.open()).reader.keys.length, 2);
+  }
+  for (const name of ["notes", "consents", "marks"]) {
+    const { who, keys } = await after();
+    const api = /** @type {Api} */ (async (method, path, body) => {
+      const answer = await who.server.api(method, path, body);
+      return method === "GET" && name in answer ? { ...answer, [name]: [...answer[name], { sealed: "!" }] } : answer;
+    });
+    await assert.rejects(shred(api, keys, 1, NOW), new RegExp(`list of ${name} is not whole`));
+    assert.equal(who.server.asked.some((call) => call.startsWith("DELETE")), false);
+  }
 });

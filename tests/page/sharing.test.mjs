@@ -8,7 +8,7 @@ import { byClient, chosen } from "../../server/page/queue/model.js";
 import { openQueue } from "../../server/page/queue/opening.js";
 import { again, BATCH, colleaguesOf, confirmColleague, endSharing, share } from "../../server/page/sharing.js";
 import { makeSharer, STEPS } from "../../server/page/sharing_maker.js";
-import { keepConfirmation, keptConfirmations, newestSeen, sawEpoch } from "../../server/page/sharing_memory.js";
+import { keepConfirmation, keptConfirmations, newestSeen, sawColleague, sawEpoch } from "../../server/page/sharing_memory.js";
 import { b64url, fromB64url } from "../../server/page/wire/bytes.js";
 import { spokenFingerprint } from "../../server/page/wire/colleagues.js";
 import { confirmedBy, signConfirmation, verifyConfirmation } from "../../server/page/wire/confirmation.js";
@@ -73,6 +73,8 @@ test("the newest reading key that was seen only grows", () => {
   const storage = new Store();
   assert.equal(newestSeen(storage, "a"), 0);
   assert.deepEqual([sawEpoch(storage, "a", 3), sawEpoch(storage, "a", 2), newestSeen(storage, "a")], [3, 3, 3]);
+  assert.deepEqual([sawColleague(storage, "a", "b", 2), sawColleague(storage, "a", "b", 1), sawColleague(storage, "a", "c", 1)], [2, 2, 1]);
+  assert.equal(newestSeen(storage, "a"), 3);
   storage.setItem("onebreath.epoch.a", "7; DROP");
   assert.equal(newestSeen(storage, "a"), 0);
 });
@@ -199,6 +201,76 @@ test("a newer reading key of the colleague's: refused, shared again with the new
   assert.equal(now.stated.epoch, 3);
   assert.deepEqual(await sharing(at, { colleague: now }), { shared: 5, added: 5 });
   assert.deepEqual(await sharing(at, { colleague: now }), { shared: 5, added: 0 });
+});
+
+test("an older statement that a colleague truly signed: nothing is shared to the key that they left", async () => {
+  const at = await practice();
+  const { lee, other, api, okafor, storage } = at;
+  const what = { clinicianId: lee.keys.clinicianId, name: "Dr Lee", issuedAt: 9n };
+  /** @param {number} epoch @param {Bytes} reading */
+  const shown = async (epoch, reading) => {
+    at.server.people[1] = { ...lee, signed: await signStatement(other.identity, { ...what, epoch, reading }) };
+    return again(api, okafor.keys, storage, at.colleague);
+  };
+  const newest = await shown(3, other.keys[0].public);
+  assert.deepEqual([newest.newest, at.colleague.newest], [3, 2]);
+  const older = await shown(2, other.keys[1].public);
+  const refused = /shows reading key 2 of Dr Lee, and this browser has seen their key 3\. Nothing is shared/;
+  at.server.asked.length = 0;
+  await assert.rejects(sharing(at, { colleague: older }), refused);
+  assert.deepEqual([at.server.asked.length, at.server.shares.size], [0, 0]);
+  // Seen at the comparison itself, before any list was loaded again.
+  const elsewhere = new Store();
+  const first = (await colleaguesOf(api, okafor.keys, elsewhere)).colleagues[0];
+  assert.equal(first.newest, 0);
+  await confirmColleague(okafor.keys, { ...first, stated: newest.stated }, first.spoken, { storage: elsewhere, now: NOW });
+  const back = await again(api, okafor.keys, elsewhere, first);
+  await assert.rejects(sharing(at, { colleague: back }), refused);
+  assert.deepEqual(await sharing(at, { colleague: await shown(4, other.keys[0].public) }), { shared: 5, added: 5 });
+});
+
+test("stopped, it has ended when the call that was under way has: then taking back takes all of it", async () => {
+  const at = await practice();
+  const ending = new AbortController();
+  /** @type {() => void} */
+  let answer = () => {};
+  const held = new Promise((done) => (answer = () => done(null)));
+  /** @type {() => void} */
+  let reached = () => {};
+  const posting = new Promise((done) => (reached = () => done(null)));
+  const api = /** @type {Api} */ (async (method, path, body) => {
+    if (method === "POST") {
+      reached();
+      await held;
+    }
+    return at.api(method, path, body);
+  });
+  let ended = false;
+  const work = sharing(at, { api, signal: ending.signal }).finally(() => (ended = true));
+  const failed = assert.rejects(work, /enough/);
+  await posting;
+  ending.abort(new Error("enough"));
+  await new Promise((done) => setImmediate(done));
+  assert.equal(ended, false);
+  answer();
+  await failed;
+  assert.equal(at.server.shares.size, 5);
+  assert.equal(await endSharing(at.api, at.colleague), 5);
+  assert.equal(at.server.shares.size, 0);
+});
+
+test("stopped while a worker that was ended never answers", async () => {
+  const at = await practice();
+  for (const step of /** @type {const} */ (["begin", "take"])) {
+    const ending = new AbortController();
+    const never = () => {
+      setImmediate(() => ending.abort(new Error("enough")));
+      return new Promise(() => {});
+    };
+    const sharer = /** @type {any} */ ({ ...makeSharer(), [step]: never });
+    await assert.rejects(sharing(at, { sharer, signal: ending.signal }), /enough/);
+  }
+  assert.equal(at.server.shares.size, 0);
 });
 
 test("what does not hold is in no share: forged, of a stranger's device, or of another clinician", async () => {

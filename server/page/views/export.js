@@ -27,6 +27,7 @@ const WRONG_PATIENT = "Give the client on the FHIR server such as Patient/123, o
 const IN_NO_DOCUMENT =
   "Each line is a document with its own flags. These concern none of them, and are in the text alone:";
 const COPIED = "Copied. What is on the clipboard can be read by other programs until something else is copied.";
+const BY_BUTTON = "Nothing was copied. Use the buttons below: the server’s log has what goes out before it goes.";
 const NOT_COPIED = "The browser did not allow copying. The text is below, to be copied by hand.";
 /** Records that are listed at once. */
 const STEP = 50;
@@ -66,6 +67,8 @@ export function mount(root, context, { queue, device, back }) {
   const saving = new Set();
   /** Counts what was chosen; a preview that is late is not shown. */
   let turn = 0;
+  /** Whether the text as it is shown was accounted for, and may be copied by hand. */
+  let byHand = false;
 
   const client = byClient(queue.records, queue.named, queue.flags).clients.find((one) => one.device === device);
   const list = el("div", { class: "picking" });
@@ -95,6 +98,10 @@ export function mount(root, context, { queue, device, back }) {
     void tell();
   });
   list.addEventListener("keydown", onKey);
+  for (const way of ["copy", "cut", "dragstart"]) {
+    text.addEventListener(way, (event) => byHand || refuse(event));
+    fhir.addEventListener(way, refuse);
+  }
 
   root.append(
     el("div", { class: "row" }, button("Back", back)),
@@ -220,6 +227,7 @@ export function mount(root, context, { queue, device, back }) {
     const records = chosen();
     count.textContent = exporting.counted(records);
     text.value = textOf(records);
+    byHand = false;
     problem.textContent = said.textContent = "";
     fhir.value = "";
     const own = new Set(records.flatMap((record) => wrongWith(record, queue.flags)));
@@ -268,6 +276,7 @@ export function mount(root, context, { queue, device, back }) {
         await navigator.clipboard.writeText(textOf(records));
         return COPIED;
       } catch {
+        byHand = !gone;
         text.select();
         return NOT_COPIED;
       }
@@ -309,6 +318,13 @@ export function mount(root, context, { queue, device, back }) {
       saving.delete(forget);
       URL.revokeObjectURL(url);
     }
+  }
+
+  /** @param {Event} event */
+  function refuse(event) {
+    event.preventDefault();
+    said.textContent = "";
+    problem.textContent = BY_BUTTON;
   }
 
   /** @param {KeyboardEvent} event */

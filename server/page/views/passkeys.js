@@ -1,12 +1,12 @@
 // Passkeys: added, named, listed, removed; and let unlock, where the device's PRF gives a secret for it.
 
-import { RefusedError, sentence } from "../api.js";
+import { sentence } from "../api.js";
 import { confirm } from "../dialogs.js";
 import { button, el } from "../elements.js";
 import { AdviceError, field, form, progress, STRETCHING } from "../forms.js";
 import { byPassphrase } from "../held.js";
 import { newSlotId } from "../keyring.js";
-import { askPrf, createPasskey, passkeysHere, signalGone } from "../webauthn.js";
+import { askPrf, createPasskey, keepPasskey, passkeysHere, signalGone } from "../webauthn.js";
 import { b64url, equal, fromB64url } from "../wire/bytes.js";
 import { plain } from "../wire/listing.js";
 import { passkeySlot, prfSalt } from "../wire/slots.js";
@@ -15,7 +15,7 @@ import { recently } from "./again.js";
 
 /** @typedef {import("../context.js").Context} Context */
 /** @typedef {import("../wire/bytes.js").Bytes} Bytes */
-/** @typedef {{ credential: string, label: string, created_at: string, used_at: string | null, unlocks: boolean }} Passkey */
+/** @typedef {import("../webauthn.js").Passkey} Passkey */
 
 const NO_PRF = "This device gives no key for unlocking: the passkey signs you in, and your passphrase still unlocks.";
 const ABOUT =
@@ -147,24 +147,6 @@ export function passkeys(root, context, gone) {
     title.focus();
   }
 
-  /**
-   * @param {import("../webauthn.js").Created["sent"]} sent
-   * @param {string} label
-   * @returns {Promise<Passkey>}
-   */
-  async function keep(sent, label) {
-    try {
-      return await api("POST", "/v1/account/passkeys", { ...sent, label });
-    } catch (error) {
-      // Unanswered, the server may have it: the list says. Refused, it signs nobody in.
-      const found = error instanceof RefusedError ? [] : await load();
-      const heard = found?.find(({ credential }) => credential === sent.credential);
-      if (heard !== undefined) return heard;
-      if (found !== null) await signalGone(sent.credential);
-      throw error;
-    }
-  }
-
   function adding() {
     if (!passkeysHere()) return el("p", { class: "hint" }, NOT_HERE);
     const hint = "So that you know later which one it is: “office laptop”.";
@@ -176,7 +158,7 @@ export function passkeys(root, context, gone) {
       const begin = () => api("POST", "/v1/account/passkeys/start", {});
       const { options } = await recently(root, context, gone, begin);
       const { sent, prf, mayUnlock } = await createPasskey(options, gone);
-      const kept = await keep(sent, name);
+      const kept = await keepPasskey(api, { ...sent, label: name }, load);
       label.input.value = "";
       details.open = false;
       await load();

@@ -7,9 +7,9 @@ import { keyByPassphrase, passphraseSlots } from "../keyring.js";
 import { called, number } from "../queue/sentences.js";
 import { ageInDays, rotate } from "../rotating.js";
 import { newestSeen, sawEpoch } from "../sharing_memory.js";
-import { epochsOf, lossesOf, shred } from "../shredding.js";
+import { epochsOf, lossesOf, shred, without } from "../shredding.js";
 import { stretch } from "../stretching.js";
-import { hex } from "../wire/bytes.js";
+import { equal, hex } from "../wire/bytes.js";
 import { WrongSecretError } from "../wire/errors.js";
 import { deviceEntry, plain, shaped } from "../wire/listing.js";
 import { readLabel } from "../wire/notes.js";
@@ -54,9 +54,11 @@ export function mount(root, context) {
     try {
       const slotKey = (/** @type {Served} */ served) => slotKeyBy(served, words, working.begin(STRETCHING));
       const done = await rotate({ api: context.api, keys, slotKey, holding: context.renew, now: context.now() });
+      // Also when one went to another view meanwhile; not when somebody else signed in.
+      const now = context.keys();
+      if (now !== null && equal(now.clinicianId, done.keys.clinicianId)) context.renew(done.keys);
       if (gone) return;
       passphrase.input.value = "";
-      context.renew(done.keys);
       const { epoch } = done.keys.statement;
       said.textContent = done.made
         ? `Key ${epoch} is in use. Other tabs of this page are locked.`
@@ -97,7 +99,7 @@ export function mount(root, context) {
       lost.replaceChildren(far);
       try {
         const keys = held(context);
-        const losses = await lossesOf(context.api, keys, one.keyId, (seen) => (far.textContent = `Looked through ${number(seen)} records …`));
+        const losses = await lossesOf(context.api, keys, one, (seen) => (far.textContent = `Looked through ${number(seen)} records …`));
         const names = await namesOf(context, keys);
         if (!gone) lost.replaceChildren(...lossList(losses, names), el("p", {}, COPIES), destroyForm(one));
       } catch (error) {
@@ -108,13 +110,14 @@ export function mount(root, context) {
   }
 
   /** @param {Epoch} one */
-  function destroyForm({ epoch }) {
+  function destroyForm({ epoch, keyId }) {
     const typed = field(`Type ${epoch} to destroy key ${epoch}`, { type: "text", inputmode: "numeric", autocomplete: "off", maxlength: 12 });
     return form("Destroy it for good", [typed.root], async () => {
       if (typed.input.value.trim() !== String(epoch)) throw new AdviceError(`Type ${epoch}, the number of the key that goes.`);
       const done = await shred(context.api, held(context), epoch, context.now());
+      const now = context.keys();
+      if (now !== null) context.renew(without(now, keyId, context.now()));
       if (gone) return;
-      context.renew(done.keys);
       said.textContent = `Key ${epoch} is destroyed. Names, marks and notes sealed to the key in use before that: ${number(done.moved)}.`;
       await show();
       root.querySelector("h1")?.focus();
@@ -213,7 +216,7 @@ function table(epochs) {
  * @param {Losses} losses
  * @param {ReadonlyMap<string, string>} names
  */
-function lossList({ devices, shared }, names) {
+function lossList({ devices, shared, waiting }, names) {
   const theirs = Array.from(devices, ([device, { count, from, to }]) => {
     const records = count === 1 ? "1 record" : `${number(count)} records`;
     const days = from === to ? `on ${from}` : `from ${from} to ${to}`;
@@ -221,8 +224,26 @@ function lossList({ devices, shared }, names) {
   });
   const given = shared === 0 ? [] : [`From colleagues: ${number(shared)} shared. They can share them again.`];
   const all = [...theirs, ...given];
-  if (all.length === 0) return [el("p", {}, "No record is sealed to this key alone. Nothing would be lost.")];
-  return [el("p", {}, "Nobody could ever open these again:"), el("ul", { class: "losses" }, ...all.map((one) => el("li", {}, one)))];
+  const nothing = `No record here is sealed to this key alone.${waiting.length === 0 ? " Nothing would be lost." : ""}`;
+  const lost =
+    all.length === 0
+      ? [el("p", {}, nothing)]
+      : [el("p", {}, "Nobody could ever open these again:"), el("ul", { class: "losses" }, ...all.map((one) => el("li", {}, one)))];
+  if (waiting.length === 0) return lost;
+  const late = waiting.map((one) => el("li", {}, waitingText(one, names.get(one.device))));
+  return [...lost, el("p", {}, "What did not come in yet would be lost too:"), el("ul", { class: "still-waiting" }, ...late)];
+}
+
+/**
+ * The words of `onebreath keys shred` (server/commands/keys.py).
+ * @param {Losses["waiting"][number]} waiting
+ * @param {string} [name]
+ */
+function waitingText({ device, lastSeenAt }, name) {
+  const start = called({ device, name: null });
+  const who = name === undefined || name === start ? start : `${start} (${name})`;
+  if (lastSeenAt === null) return `${who} never called; what it holds may be sealed to this key.`;
+  return `${who} last called on ${lastSeenAt.slice(0, 10)}; what it still holds may be sealed to this key.`;
 }
 
 /**

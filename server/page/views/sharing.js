@@ -5,7 +5,7 @@ import { confirm } from "../dialogs.js";
 import { button, el, heading } from "../elements.js";
 import { AdviceError, field, form } from "../forms.js";
 import { called, number } from "../queue/sentences.js";
-import { colleaguesOf, confirmColleague, endSharing } from "../sharing.js";
+import { colleaguesOf, confirmColleague, endSharing, olderKey } from "../sharing.js";
 import { hex } from "../wire/bytes.js";
 import { spokenFingerprint } from "../wire/colleagues.js";
 import { judge } from "../wire/devices.js";
@@ -40,30 +40,35 @@ export function mount(root, context) {
   const said = el("p", { class: "said", role: "status" }, "Loading …");
   const problem = el("p", { class: "problem", role: "alert" });
   const list = el("ul", { class: "cards" });
-  /** @type {(() => void)[]} */
+  /** @type {(() => Promise<void>)[]} */
   let stops = [];
+  let turn = 0;
 
+  /** Whether what is shown is of this call: not when a later one is under way. */
   async function load() {
+    const now = ++turn;
     const keys = context.keys();
-    if (keys === null) return;
+    if (keys === null) return false;
     try {
       const [{ colleagues, exchanged }, clients] = await Promise.all([
         colleaguesOf(context.api, keys, localStorage),
         clientsOf(context, keys),
       ]);
       const spoken = await spokenFingerprint(keys.identity.public);
-      if (gone) return;
-      for (const stop of stops) stop();
+      // The new cards know nothing of work that is still going on.
+      await Promise.all(stops.map((stop) => stop()));
+      if (gone || now !== turn) return false;
       stops = [];
       own.textContent = spoken;
       list.replaceChildren(...colleagues.map((one) => card(one, clients)));
       said.textContent = colleagues.length === 0 ? "You are the only one of your practice who reads." : "";
       problem.textContent = exchanged > 0 ? EXCHANGED : "";
     } catch (error) {
-      if (gone) return;
+      if (gone || now !== turn) return false;
       said.textContent = "";
       problem.textContent = sentence(error);
     }
+    return true;
   }
 
   /**
@@ -72,8 +77,7 @@ export function mount(root, context) {
    * @param {string} done
    */
   async function after(one, done) {
-    await load();
-    if (gone) return;
+    if (!(await load())) return;
     said.textContent = done;
     document.getElementById(idOf(one))?.focus();
   }
@@ -87,7 +91,8 @@ export function mount(root, context) {
     const reads = one.shared === 0 ? "none of your records" : one.shared === 1 ? "1 record of yours" : `${number(one.shared)} records of yours`;
     const compared = one.confirmed ? el("code", {}, one.spoken) : "not compared yet";
     const facts = el("dl", {}, el("dt", {}, "Fingerprint"), el("dd", {}, compared), el("dt", {}, "Can read"), el("dd", {}, reads));
-    return el("li", { class: "card" }, title, facts, one.confirmed ? choosing(one, clients) : comparing(one), one.shared > 0 ? end(one) : null);
+    const { root: next, stop } = one.confirmed ? choosing(one, clients) : { root: comparing(one), stop: async () => {} };
+    return el("li", { class: "card" }, title, facts, next, one.shared > 0 ? end(one, stop) : null);
   }
 
   /** @param {Colleague} one */
@@ -107,19 +112,27 @@ export function mount(root, context) {
    * @param {readonly Client[]} clients
    */
   function choosing(one, clients) {
-    if (clients.length === 0) return el("p", { class: "hint" }, "You have no clients whose records could be shared.");
+    const stop = async () => {};
+    const older = olderKey(one);
+    if (older !== null) return { root: el("p", { class: "warning" }, older), stop };
+    if (clients.length === 0) return { root: el("p", { class: "hint" }, "You have no clients whose records could be shared."), stop };
     const chosen = sharingForm(context, one, clients, (done) => after(one, done));
     stops.push(chosen.stop);
-    return el("details", {}, el("summary", {}, "Let them read records of yours"), chosen.root);
+    return { root: el("details", {}, el("summary", {}, "Let them read records of yours"), chosen.root), stop: chosen.stop };
   }
 
-  /** @param {Colleague} one */
-  function end(one) {
+  /**
+   * @param {Colleague} one
+   * @param {() => Promise<void>} stop
+   */
+  function end(one, stop) {
     const name = safe(one.stated.name);
     const ask = `The server gives ${name} no record of yours any more. What they have read by now, they have read.`;
     return button("End the cover", async () => {
       if (!(await confirm(root, `End the cover by ${name}?`, ask, "End it"))) return;
       try {
+        // What is on its way is on the server before it is taken back there.
+        await stop();
         const removed = await endSharing(context.api, one);
         await after(one, `${name} can read no record of yours any more. Taken back: ${number(removed)}.`);
       } catch (error) {
@@ -139,7 +152,7 @@ export function mount(root, context) {
   void load();
   return () => {
     gone = true;
-    for (const stop of stops) stop();
+    for (const stop of stops) void stop();
     root.replaceChildren();
   };
 }

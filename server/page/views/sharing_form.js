@@ -22,7 +22,8 @@ import { startWorker } from "../workers.js";
 const STOPPED = "Stopped. What was shared by then is shared; begin again to go on, or end it.";
 
 /**
- * The form. `onDone` is told when something was shared. `stop` ends the work, the worker with its keys too.
+ * The form. `onDone` is told when something was shared. `stop` ends the work, the worker with its keys too; when its
+ * promise is kept, no call of the work is under way any more.
  * @param {Context} context
  * @param {Colleague} colleague
  * @param {readonly Client[]} clients
@@ -31,6 +32,8 @@ const STOPPED = "Stopped. What was shared by then is shared; begin again to go o
 export function sharingForm(context, colleague, clients, onDone) {
   const name = safe(colleague.stated.name);
   let ending = new AbortController();
+  /** @type {Promise<unknown>} */
+  let running = Promise.resolve();
   const everyone = tick("All clients");
   const each = clients.map(({ device, name: called }) => ({ device, called, ...tick(called) }));
   const since = field("From this day on", { type: "date" }, "By the client’s calendar. Empty: from the first record.");
@@ -72,7 +75,9 @@ export function sharingForm(context, colleague, clients, onDone) {
     told({ seen: 0, of: null, shared: 0 });
     working.hidden = false;
     try {
-      const outcome = await run(context, colleague, asked, ending.signal, told);
+      const work = run(context, colleague, asked, ending.signal, told);
+      running = work.catch(() => {});
+      const outcome = await work;
       await onDone(saidOf(name, outcome, asked, each));
     } finally {
       working.hidden = true;
@@ -82,8 +87,9 @@ export function sharingForm(context, colleague, clients, onDone) {
   explain();
   return {
     root,
-    stop() {
+    async stop() {
       ending.abort(new AdviceError(STOPPED));
+      await running;
     },
   };
 }
@@ -104,9 +110,7 @@ async function run({ api, keys: unlocked }, colleague, wanted, signal, told) {
     signal.addEventListener("abort", end);
     try {
       const now = await again(api, keys, localStorage, colleague);
-      const sharing = share({ api, keys, sharer, colleague: now, wanted, signal, told });
-      // A worker that was ended never answers.
-      return await Promise.race([sharing, aborted(signal)]);
+      return await share({ api, keys, sharer, colleague: now, wanted, signal, told });
     } catch (error) {
       const stale = error instanceof Error && "code" in error && error.code === "stale_key";
       if (!stale || tries > 0) throw error;
@@ -114,17 +118,6 @@ async function run({ api, keys: unlocked }, colleague, wanted, signal, told) {
       end();
     }
   }
-}
-
-/**
- * @param {AbortSignal} signal
- * @returns {Promise<never>}
- */
-function aborted(signal) {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason));
-  });
 }
 
 /** In a worker; on this thread where none can be made. */
