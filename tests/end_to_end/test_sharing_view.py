@@ -1,4 +1,4 @@
-"""Cover, and the rotation of keys, in a real Chromium on a real server: two clinicians, one device, in order."""
+"""Cover, and the rotation of keys, in a real Chromium: two clinicians and one device, one story in order."""
 
 from __future__ import annotations
 
@@ -391,7 +391,8 @@ def test_09_use_in_one_tab_keeps_the_others_and_idle_tabs_lock_together(
 
 def test_10_nothing_secret_ever_left(there: Practice) -> None:
     """Every request of the browser, its body too: to the server alone, without what it must not know."""
-    assert len(asked := there.asked()) > 200
+    asked = there.asked()
+    assert len(asked) > 200
     assert {one["url"].startswith(there.url + "/") for one in asked} == {True}
     sent = json.dumps(asked)
     for secret in (PASSPHRASE, CLIENT, LINE, "foreman", "shouting"):
