@@ -61,6 +61,8 @@ const ops = {
   open: async ({ url }) => void (await page.goto(url)),
   reload: async () => void (await page.reload()),
   fill: async ({ label, text }) => void (await visible(page.getByLabel(label, { exact: true })).fill(text)),
+  choose: async ({ label, option }) =>
+    void (await visible(page.getByLabel(label, { exact: true })).selectOption({ label: option })),
   click: async ({ role = "button", name }) => void (await visible(page.getByRole(role, { name, exact: true })).click()),
   unfold: async ({ text }) => void (await visible(page.locator("summary", { hasText: text })).click()),
   press: async ({ key }) => void (await page.keyboard.press(key)),
