@@ -216,7 +216,7 @@ def led_by_card(home: Path, asked: Asked, device: str | int | None, output: str 
     try:
         player = CardPlayer(output)
         player.check()
-        microphone = CardMicrophone(device, SystemClock(), lambda: not player.playing())
+        microphone = CardMicrophone(device, SystemClock(), player.released)
     except AudioError:
         refuse_name(clean_name(asked.name))
         raise

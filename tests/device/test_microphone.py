@@ -27,6 +27,7 @@ class Card:
         self.rate = rate
         self.there = True
         self.sounding = True
+        self.refusals = 0
         self.early: list[tuple[np.ndarray, bool]] = []
         self.log: list[str] = []
         self.streams: list[Any] = []
@@ -79,9 +80,14 @@ class Card:
         self.streams[-1].active = False
 
     def _terminate(self) -> None:
+        if "initialize" not in self.log[-2:] and "terminate" in self.log[-1:]:
+            raise self.PortAudioError("not initialized")
         self.log.append("terminate")
 
     def _initialize(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise self.PortAudioError("internal error")
         self.log.append("initialize")
 
 
@@ -158,6 +164,24 @@ def test_portaudio_is_started_anew_only_while_the_speaker_is_silent() -> None:
         for _ in range(60):
             next(items)
         assert ("terminate" in card.log) is expected
+
+
+def test_a_portaudio_that_does_not_start_at_once_is_tried_again() -> None:
+    """A sound server that is starting anew: the device must not end for it."""
+    card, time = Card(), Time()
+    mic = microphone(card, time)
+    items = iter(mic)
+    card.push(samples(1))
+    assert isinstance(next(items), Block)
+    card.unplug()
+    card.refusals = 2
+    time.at[0.5] = lambda: setattr(card, "there", True)
+    got = [next(items)]
+    while not isinstance(got[-1], Back):
+        got.append(next(items))
+    assert isinstance(got[0], Lost)
+    assert card.refusals == 0
+    assert card.log[-2:] == ["initialize", "open"]
 
 
 def test_what_the_device_was_too_slow_for_is_counted_as_gaps() -> None:

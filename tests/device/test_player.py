@@ -139,6 +139,24 @@ class Hands:
         return self.now
 
 
+def test_a_speaker_that_has_ended_gives_its_card_back_before_portaudio_starts_anew() -> None:
+    card: Any = FakeCard()
+    hands = Hands()
+    player = CardPlayer(None, hands, card)
+    assert player.released()
+    player.play([clip(0.1)], 1.0)
+    card.stream.pull(512)
+    assert not player.released()
+    for _ in range(3):
+        card.stream.pull(512)
+    hands.now += 1.0
+    assert card.log == []
+    assert player.released()
+    assert card.log == ["close"]
+    player.tick(0.0)
+    assert not player.playing()
+
+
 def test_a_card_plays_every_sample_once_and_has_ended_when_the_last_was_heard() -> None:
     card: Any = FakeCard()
     hands = Hands()

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Final, Protocol
 
@@ -52,7 +53,7 @@ class CardMicrophone:
     """Blocks from a sound card at 16 kHz, or at the card's own rate and resampled.
 
     `device` is a PortAudio name or number; None is the system's choice. `may_rescan` answers whether
-    PortAudio may be started anew to find a card that was plugged in: not while the speaker is sounding.
+    PortAudio may be started anew to find a card that was plugged in: not while the speaker has a stream.
     """
 
     def __init__(
@@ -187,7 +188,7 @@ class CardMicrophone:
                 return self._queue.get(timeout=BLOCK_S * 2)
             except queue.Empty:
                 waited += BLOCK_S * 2
-            if waited >= SILENT_S or self._stream is None or not self._stream.active:
+            if waited >= SILENT_S or not self._active():
                 return None
         return None
 
@@ -210,20 +211,32 @@ class CardMicrophone:
             yield True
 
     def _reopened(self) -> bool:
-        if self._may_rescan():
-            # PortAudio knows only the cards that were there when it started (PortAudio issue 447).
-            self._sound._terminate()
-            self._sound._initialize()
         try:
+            if self._may_rescan():
+                # PortAudio knows only the cards that were there when it started (PortAudio issue 447).
+                self._rescan()
             self._open()
             self._first = [self._queue.get(timeout=FIRST_S)]
-        except AudioError:
+        except (AudioError, self._sound.PortAudioError):
             return False
         except queue.Empty:
             # A sound server opens what gives no sound; that is not yet a microphone.
             self._shut()
             return False
         return True
+
+    def _rescan(self) -> None:
+        """Raises PortAudioError while it cannot be started: a sound server may be starting anew itself."""
+        # After a start that failed there is nothing to end.
+        with suppress(self._sound.PortAudioError):
+            self._sound._terminate()
+        self._sound._initialize()
+
+    def _active(self) -> bool:
+        try:
+            return self._stream is not None and bool(self._stream.active)
+        except self._sound.PortAudioError:
+            return False
 
     def _shut(self) -> None:
         stream, self._stream = self._stream, None

@@ -96,7 +96,7 @@ class CardPlayer:
         if self._closed:
             return
         try:
-            if self._stream is None or not self._stream.active:
+            if not self._active():
                 self._open()
             samples = joined(clips, self._rate, gain)
             with self._lock:
@@ -109,6 +109,17 @@ class CardPlayer:
         """Fall silent now."""
         self._shut()
 
+    def released(self) -> bool:
+        """Give the card back, unless sound is coming out; whether it is given back.
+
+        PortAudio must not be started anew under an open stream: the stream would be gone, and asking it
+        anything a use of freed memory.
+        """
+        if self.playing():
+            return False
+        self._shut()
+        return True
+
     def close(self) -> None:
         """Be silent from now on. May be called from a signal handler; `stop` frees the card."""
         self._closed = True
@@ -117,7 +128,7 @@ class CardPlayer:
         """Whether sound is still coming out; what the card has not played yet counts."""
         if self._closed or self._stream is None:
             return False
-        if not self._stream.active:
+        if not self._active():
             log.error("the speaker is gone")
             self._shut()
             return False
@@ -128,6 +139,12 @@ class CardPlayer:
             self._shut()
             return False
         return left > 0 or self._monotonic() < ends_s
+
+    def _active(self) -> bool:
+        try:
+            return self._stream is not None and bool(self._stream.active)
+        except self._sound.PortAudioError:
+            return False
 
     def _open(self) -> None:
         self._shut()

@@ -34,9 +34,7 @@ def command(home: Path | None, device_name: str | None, output_device: str | Non
     """
     player = CardPlayer(options.sound_device(output_device))
     player.check()
-    microphone = CardMicrophone(
-        options.sound_device(device_name), SystemClock(), lambda: not player.playing()
-    )
+    microphone = CardMicrophone(options.sound_device(device_name), SystemClock(), player.released)
 
     def stop(number: int, frame: FrameType | None) -> None:
         player.close()
