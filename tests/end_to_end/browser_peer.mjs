@@ -42,7 +42,7 @@ const ops = {
       locale: "en-GB",
       permissions: ["clipboard-read", "clipboard-write"],
     });
-    context.setDefaultTimeout(20 * SECONDS);
+    context.setDefaultTimeout(60 * SECONDS);
     page = await context.newPage();
     await page.addInitScript((lacking) => {
       const generate = crypto.subtle.generateKey.bind(crypto.subtle);

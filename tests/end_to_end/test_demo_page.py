@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.demo_rig import staying
+from tests.demo_rig import Stayed, staying
 from tests.end_to_end import browser
 from voice.assemble_demo import CLINICIAN, FIRST
 from voice.assemble_demo_page import CLIENT, DISCUSSED, WEEK
@@ -17,20 +17,31 @@ from voice.assemble_demo_page import CLIENT, DISCUSSED, WEEK
 pytestmark = [pytest.mark.hard, pytest.mark.speech]
 
 
+def sign_in(page: browser.Browser, demo: Stayed, used: str) -> str:
+    """Sign in with the first code that is not the used one; the code."""
+    command = shlex.split(demo.shown("Six digits"))
+    while (
+        code := subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    ) == used:
+        pass
+    page.fill("Code of your authenticator", code)
+    page.click("Sign in")
+    return code
+
+
 def test_the_demo_stays_with_a_page_to_sign_in_to(tmp_path: Path) -> None:
     browser.chromium()
     with staying(tmp_path) as demo, browser.running() as page:
         url = demo.shown("Page")
-        code = subprocess.run(
-            shlex.split(demo.shown("Six digits")), capture_output=True, text=True, check=True
-        ).stdout.strip()
         page.fresh()
         page.open(url)
         page.ask("wait", heading="Sign in")
         page.fill("Name", demo.shown("Name"))
         page.fill("Passphrase", demo.shown("Passphrase"))
-        page.fill("Code of your authenticator", code)
-        page.click("Sign in")
+        used = sign_in(page, demo, "")
+        if page.ask("evaluate", code=SETTLED) == "Sign in":
+            # The account was set up late in this step of the code, and so with it: the next one serves.
+            sign_in(page, demo, used)
         page.at("Since the last session")
         page.sees("i could not sleep so i made a list again")
         page.ask("wait", heading=CLIENT)
@@ -58,4 +69,13 @@ def test_the_demo_stays_with_a_page_to_sign_in_to(tmp_path: Path) -> None:
     assert CLINICIAN in demo.text
 
 
+SETTLED = """new Promise((done) => {
+  const look = () => {
+    const title = document.querySelector("h1")?.textContent;
+    const said = document.querySelector("main").textContent;
+    if (title !== "Sign in" || said.includes("A code serves once")) done(title);
+    else setTimeout(look, 50);
+  };
+  look();
+})"""
 MARKS = 'fetch("/v1/marks").then((answer) => answer.json()).then(({ marks }) => marks.length)'

@@ -142,7 +142,7 @@ def test_04_policies_are_kept_and_a_shorter_time_is_asked_after(there: Practice,
 def test_05_the_log_and_whether_it_is_whole(there: Practice, head: Person) -> None:
     page = there.browser
     page.click("Show the newest")
-    page.sees("practice.changed")
+    page.sees("changed the practice’s policies")
     assert "head" in page.text("section:last-of-type tbody"), "people are called by their names"
     page.click("Check the whole log")
     page.sees("The log is whole:")
